@@ -1,0 +1,105 @@
+//! The seek table at the end of a sealed segment: the zstd project's *seekable format*, as it stands in
+//! `contrib/seekable_format/zstd_seekable_compression_format.md` of its source: a skippable frame of 8-byte entries
+//! (compressed size, decompressed size) and a 9-byte footer. Derived from the records, never trusted for more than speed.
+
+use super::FormatError;
+
+const SKIPPABLE_MAGIC: u32 = 0x184D_2A5E;
+const FOOTER_MAGIC: u32 = 0x8F92_EAB1;
+/// Skippable frame header.
+const FRAME_HEADER_BYTES: usize = 8;
+const ENTRY_BYTES: usize = 8;
+const FOOTER_BYTES: usize = 9;
+/// Descriptor byte: no checksums in the entries, reserved bits zero.
+const DESCRIPTOR: u8 = 0;
+
+/// One frame of the file, skippable frames included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeekEntry {
+    /// Bytes of the frame in the file.
+    pub frame_len: u32,
+    /// Bytes it decodes to: 0 for a skippable frame.
+    pub raw_len: u32,
+}
+
+/// The frames of a segment, in order, up to the table itself.
+///
+/// ```
+/// use spillpipe::format::{SeekEntry, SeekTable};
+/// let mut table = SeekTable::default();
+/// table.push(SeekEntry { frame_len: 64, raw_len: 0 });
+/// table.push(SeekEntry { frame_len: 1000, raw_len: 4096 });
+/// let bytes = table.encode();
+/// assert_eq!(bytes.len(), SeekTable::encoded_len(2));
+/// assert_eq!(SeekTable::decode(&bytes), Ok(table));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeekTable {
+    entries: Vec<SeekEntry>,
+}
+
+impl SeekTable {
+    /// Bytes of a table of `entries` frames.
+    #[must_use]
+    pub fn encoded_len(entries: usize) -> usize {
+        FRAME_HEADER_BYTES + entries * ENTRY_BYTES + FOOTER_BYTES
+    }
+
+    /// Adds the next frame of the file.
+    pub fn push(&mut self, entry: SeekEntry) {
+        self.entries.push(entry);
+    }
+
+    /// The frames, in file order.
+    #[must_use]
+    pub fn entries(&self) -> &[SeekEntry] {
+        &self.entries
+    }
+
+    /// The whole skippable frame.
+    ///
+    /// # Panics
+    /// Past 2^29 entries, four hundred times what [`crate::segment`] lets a segment hold.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let len = Self::encoded_len(self.entries.len());
+        let skippable_len = u32::try_from(len - FRAME_HEADER_BYTES).expect("segments are rolled long before");
+        let count = u32::try_from(self.entries.len()).expect("segments are rolled long before");
+        let mut out = Vec::with_capacity(len);
+        out.extend_from_slice(&SKIPPABLE_MAGIC.to_le_bytes());
+        out.extend_from_slice(&skippable_len.to_le_bytes());
+        for entry in &self.entries {
+            out.extend_from_slice(&entry.frame_len.to_le_bytes());
+            out.extend_from_slice(&entry.raw_len.to_le_bytes());
+        }
+        out.extend_from_slice(&count.to_le_bytes());
+        out.push(DESCRIPTOR);
+        out.extend_from_slice(&FOOTER_MAGIC.to_le_bytes());
+        out
+    }
+
+    /// Reads a whole table back; `bytes` must be exactly it.
+    ///
+    /// # Errors
+    /// [`FormatError::Short`], [`FormatError::Magic`] or [`FormatError::Field`] when it is not one.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        let (have, need) = (bytes.len() as u64, Self::encoded_len(0) as u64);
+        let short = FormatError::Short { what: "seek table", have, need };
+        let (head, rest) = bytes.split_first_chunk::<FRAME_HEADER_BYTES>().ok_or(short)?;
+        let (body, footer) = rest.split_last_chunk::<FOOTER_BYTES>().ok_or(short)?;
+        let word = |b: &[u8]| u32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+        let expect = |what, expected, found| {
+            if expected == found { Ok(()) } else { Err(FormatError::Magic { what, expected, found }) }
+        };
+        expect("seek table", SKIPPABLE_MAGIC, word(head))?;
+        expect("seek table footer", FOOTER_MAGIC, word(&footer[5..]))?;
+        let field = |field, value: u64, expected: u64| {
+            if value == expected { Ok(()) } else { Err(FormatError::Field { field, value, expected }) }
+        };
+        field("seek table length", u64::from(word(&head[4..])), rest.len() as u64)?;
+        field("seek table descriptor", u64::from(footer[4]), u64::from(DESCRIPTOR))?;
+        field("seek table size", body.len() as u64, u64::from(word(footer)) * ENTRY_BYTES as u64)?;
+        let entry = |e: &[u8]| SeekEntry { frame_len: word(e), raw_len: word(&e[4..]) };
+        Ok(Self { entries: body.chunks_exact(ENTRY_BYTES).map(entry).collect() })
+    }
+}

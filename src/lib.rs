@@ -1,0 +1,6 @@
+//! spillpipe: a disk-backed pipe.
+
+pub mod codec;
+pub mod format;
+pub mod pipe;
+pub mod store;

@@ -4,3 +4,5 @@ pub mod codec;
 pub mod format;
 pub mod pipe;
 pub mod store;
+
+mod sys;

@@ -11,6 +11,12 @@
 //!
 //! One conformance suite (tests/store.rs) holds for all of them.
 
+mod disk;
+mod memory;
+
+pub use disk::{DiskStore, Naming};
+pub use memory::MemoryStore;
+
 use crate::format::{Family, SegmentNumber};
 use std::fmt;
 use std::io::{self, IoSlice};

@@ -1,0 +1,93 @@
+//! The two ends of a segment that is a file.
+
+use crate::store::{Append, Read};
+use crate::sys::{advice, fd};
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+/// What a failure has closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Latch {
+    Open,
+    /// An append failed: what is before it may still be synced.
+    NoAppend,
+    /// A sync failed. The kernel may have dropped the pages and marked them clean, so that another sync would
+    /// succeed without them: never again.
+    NoSync,
+}
+
+/// Writes at the offset that it knows, not at the file's position: that is shared with nobody and cannot drift.
+#[derive(Debug)]
+pub(super) struct DiskAppend {
+    file: Arc<File>,
+    len_bytes: u64,
+    latch: Latch,
+}
+
+impl DiskAppend {
+    /// For a file that was created just now.
+    pub(super) fn new(file: Arc<File>) -> Self {
+        Self { file, len_bytes: 0, latch: Latch::Open }
+    }
+}
+
+impl Append for DiskAppend {
+    fn append(&mut self, parts: &[IoSlice<'_>]) -> io::Result<()> {
+        if self.latch != Latch::Open {
+            return Err(io::Error::other("the segment takes no more: an earlier write to it failed"));
+        }
+        let written = fd::write_all_at(self.file.as_fd(), parts, self.len_bytes);
+        if written.is_err() {
+            self.latch = Latch::NoAppend;
+        }
+        written?;
+        self.len_bytes += parts.iter().map(|part| part.len() as u64).sum::<u64>();
+        Ok(())
+    }
+
+    fn len(&self) -> u64 {
+        self.len_bytes
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        if self.latch == Latch::NoSync {
+            return Err(io::Error::other("the segment cannot be made durable: an earlier sync of it failed"));
+        }
+        // fdatasync: with the length, without the times.
+        let synced = self.file.sync_data();
+        if synced.is_err() {
+            self.latch = Latch::NoSync;
+        }
+        synced
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct DiskRead {
+    file: Arc<File>,
+}
+
+impl DiskRead {
+    pub(super) fn new(file: Arc<File>) -> Self {
+        advice::sequential(&*file);
+        Self { file }
+    }
+}
+
+impl Read for DiskRead {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        loop {
+            match self.file.read_at(buf, offset) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => return read,
+            }
+        }
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+}

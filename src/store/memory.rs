@@ -1,0 +1,188 @@
+//! Segments in memory: for tests, and for buffers that must not touch a disk.
+
+use super::{Append, Read, SegmentName, Space, Store};
+use rustix::io::Errno;
+use std::collections::BTreeMap;
+use std::io::{self, IoSlice};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+/// The size that a store without a capacity claims to have: large, and far from where percentages overflow.
+pub(super) const UNBOUNDED_BYTES: u64 = 1 << 50;
+
+/// A store in memory.
+///
+/// With a capacity it behaves as a full disk does: an append writes what fits, then fails with
+/// [`io::ErrorKind::StorageFull`]; room comes back when a removed segment's last handle is dropped.
+///
+/// ```
+/// use spillpipe::store::{MemoryStore, Store};
+/// let store = MemoryStore::with_capacity(1 << 20);
+/// assert_eq!(store.space()?.free_bytes, 1 << 20);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    segments: Mutex<Segments>,
+    room: Arc<Room>,
+}
+
+/// By (number, extension): the order in which they are listed.
+type Segments = BTreeMap<(u64, &'static str), (SegmentName, Arc<Segment>)>;
+
+impl MemoryStore {
+    /// A store that takes whatever memory there is.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A store that holds at most `capacity_bytes`.
+    #[must_use]
+    pub fn with_capacity(capacity_bytes: u64) -> Self {
+        let room = Room { capacity_bytes: Some(capacity_bytes), used_bytes: Mutex::default() };
+        Self { segments: Mutex::default(), room: Arc::new(room) }
+    }
+}
+
+impl Store for MemoryStore {
+    fn create(&self, name: SegmentName) -> io::Result<Box<dyn Append>> {
+        let mut segments = lock(&self.segments);
+        if segments.contains_key(&key(name)) {
+            return Err(Errno::EXIST.into());
+        }
+        let segment = Arc::new(Segment { bytes: RwLock::default(), room: Arc::clone(&self.room) });
+        segments.insert(key(name), (name, Arc::clone(&segment)));
+        Ok(Box::new(MemoryAppend { segment, len_bytes: 0, failed: false }))
+    }
+
+    fn open(&self, name: SegmentName) -> io::Result<Arc<dyn Read>> {
+        let segments = lock(&self.segments);
+        let (_, segment) = segments.get(&key(name)).ok_or(Errno::NOENT)?;
+        Ok(Arc::clone(segment) as Arc<dyn Read>)
+    }
+
+    fn remove(&self, name: SegmentName) -> io::Result<()> {
+        // The bytes are freed after the lock.
+        let removed = lock(&self.segments).remove(&key(name));
+        removed.map(drop).ok_or_else(|| Errno::NOENT.into())
+    }
+
+    fn list(&self) -> io::Result<Vec<SegmentName>> {
+        Ok(lock(&self.segments).values().map(|(name, _)| *name).collect())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn space(&self) -> io::Result<Space> {
+        let total_bytes = self.room.capacity_bytes.unwrap_or(UNBOUNDED_BYTES);
+        Ok(Space { total_bytes, free_bytes: total_bytes.saturating_sub(*lock(&self.room.used_bytes)) })
+    }
+}
+
+#[derive(Debug, Default)]
+struct Room {
+    capacity_bytes: Option<u64>,
+    used_bytes: Mutex<u64>,
+}
+
+impl Room {
+    /// Takes `bytes`, or what there is; returns how many.
+    fn take(&self, bytes: u64) -> u64 {
+        let mut used = lock(&self.used_bytes);
+        let free = self.capacity_bytes.unwrap_or(u64::MAX).saturating_sub(*used);
+        let taken = bytes.min(free);
+        *used += taken;
+        taken
+    }
+
+    fn give_back(&self, bytes: u64) {
+        *lock(&self.used_bytes) -= bytes;
+    }
+}
+
+#[derive(Debug)]
+struct Segment {
+    bytes: RwLock<Vec<u8>>,
+    room: Arc<Room>,
+}
+
+impl Read for Segment {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        Ok(copy_at(&self.bytes.read().unwrap_or_else(PoisonError::into_inner), buf, offset))
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.bytes.read().unwrap_or_else(PoisonError::into_inner).len() as u64)
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        self.room.give_back(self.bytes.get_mut().unwrap_or_else(PoisonError::into_inner).len() as u64);
+    }
+}
+
+#[derive(Debug)]
+struct MemoryAppend {
+    segment: Arc<Segment>,
+    len_bytes: u64,
+    failed: bool,
+}
+
+impl Append for MemoryAppend {
+    fn append(&mut self, parts: &[IoSlice<'_>]) -> io::Result<()> {
+        if self.failed {
+            return Err(io::Error::other("the segment takes no more: an earlier write to it failed"));
+        }
+        let wanted: u64 = parts.iter().map(|part| part.len() as u64).sum();
+        let taken = self.segment.room.take(wanted);
+        {
+            let mut bytes = self.segment.bytes.write().unwrap_or_else(PoisonError::into_inner);
+            extend_by(&mut bytes, parts, taken);
+        }
+        if taken < wanted {
+            self.failed = true;
+            return Err(Errno::NOSPC.into());
+        }
+        self.len_bytes += wanted;
+        Ok(())
+    }
+
+    fn len(&self) -> u64 {
+        self.len_bytes
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Order of segments: by number, then by family.
+pub(super) fn key(name: SegmentName) -> (u64, &'static str) {
+    (name.number.0, name.family.extension())
+}
+
+/// What `read_at` does, for bytes in memory.
+pub(super) fn copy_at(bytes: &[u8], buf: &mut [u8], offset: u64) -> usize {
+    let from = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+    let n = buf.len().min(bytes.len() - from);
+    buf[..n].copy_from_slice(&bytes[from..from + n]);
+    n
+}
+
+/// Appends the first `limit_bytes` of `parts`.
+pub(super) fn extend_by(bytes: &mut Vec<u8>, parts: &[IoSlice<'_>], limit_bytes: u64) {
+    let mut left = usize::try_from(limit_bytes).unwrap_or(usize::MAX);
+    for part in parts {
+        let n = part.len().min(left);
+        bytes.extend_from_slice(&part[..n]);
+        left -= n;
+    }
+}
+
+/// A thread that panicked while it held the lock left what it guards whole: every change to it is one step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,17 @@
+//! The system calls that std does not offer, by way of rustix; nothing else in the crate makes any.
+//!
+//! Each file holds one concern, and no state beyond descriptors that its caller gave. Every error is what the system
+//! said, untouched, so that callers can match [`std::io::Error::kind`] and `raw_os_error`; what was being done to
+//! which file is for the caller to add. Calls that a signal interrupts are restarted here, so no caller ever sees
+//! EINTR. Descriptors opened here are close-on-exec. Nothing here changes the flags of a descriptor.
+
+#![cfg_attr(not(test), expect(dead_code, reason = "some of it waits for the engine"))]
+
+pub(crate) mod advice;
+pub(crate) mod fd;
+pub(crate) mod limits;
+pub(crate) mod pipe;
+pub(crate) mod poll;
+pub(crate) mod random;
+pub(crate) mod space;
+pub(crate) mod tmpfile;

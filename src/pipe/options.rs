@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// Least `memory_bytes`: 4 MiB.
 pub const MEMORY_BYTES_MIN: usize = 4 << 20;
 /// A chunk takes at most this fraction of the memory, so that enough of them fit to work with.
-pub const CHUNKS_IN_MEMORY_MIN: usize = 16;
+pub const CHUNKS_IN_MEMORY_MIN: usize = 64;
 
 /// Options of a [`Pipe`](super::Pipe).
 ///

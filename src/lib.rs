@@ -3,6 +3,8 @@
 pub mod codec;
 pub mod format;
 pub mod pipe;
+pub mod ring;
 pub mod store;
+mod sync;
 
 mod sys;

@@ -9,8 +9,8 @@
 //! brings its own buffer along as a new block, so a chunk that did not compress is never copied.
 //! A block holds chunks of one family, so that it can be written into one segment.
 
-use super::{Buffer, Pool};
 use super::ChunkInfo;
+use super::{Buffer, Pool};
 use std::collections::VecDeque;
 use std::sync::Arc;
 

@@ -35,7 +35,7 @@ impl<'s> Tail<'s> {
     /// When the system has no random numbers.
     pub fn new(store: &'s dyn Store, chunk_bytes_max: u32) -> io::Result<Self> {
         let mut id = [0; 16];
-        sys::fill_random(&mut id)?;
+        sys::random::fill_random(&mut id)?;
         Ok(Self {
             store,
             id: StoreId(id),
@@ -64,7 +64,7 @@ impl<'s> Tail<'s> {
     pub fn begin(&mut self, family: Family, first_offset: StreamOffset) -> io::Result<Segment> {
         self.current = None;
         let mut salt = [0; 4];
-        sys::fill_random(&mut salt)?;
+        sys::random::fill_random(&mut salt)?;
         let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
         let header = SegmentHeader {
             store: self.id,

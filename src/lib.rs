@@ -3,4 +3,5 @@
 pub mod codec;
 pub mod format;
 pub mod pipe;
+pub mod segment;
 pub mod store;

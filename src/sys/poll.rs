@@ -81,70 +81,77 @@ mod tests {
     const SHORT: Option<Duration> = Some(Duration::from_millis(20));
 
     #[test]
-    fn bytes_and_the_end_are_both_readable() {
-        let (reader, mut writer) = io::pipe().unwrap();
-        assert_eq!(wait_readable(reader.as_fd(), None, SHORT).unwrap(), Ready::TimedOut);
-        writer.write_all(b"x").unwrap();
-        assert_eq!(wait_readable(reader.as_fd(), None, None).unwrap(), Ready::Readable);
-        super::super::fd::read(reader.as_fd(), &mut [0]).unwrap();
+    fn bytes_and_the_end_are_both_readable() -> std::io::Result<()> {
+        let (reader, mut writer) = io::pipe()?;
+        assert_eq!(wait_readable(reader.as_fd(), None, SHORT)?, Ready::TimedOut);
+        writer.write_all(b"x")?;
+        assert_eq!(wait_readable(reader.as_fd(), None, None)?, Ready::Readable);
+        super::super::fd::read(reader.as_fd(), &mut [0])?;
         drop(writer);
-        assert_eq!(wait_readable(reader.as_fd(), None, None).unwrap(), Ready::Readable, "the end is there to be read");
+        assert_eq!(wait_readable(reader.as_fd(), None, None)?, Ready::Readable, "the end is there to be read");
+        Ok(())
     }
 
     #[test]
-    fn a_consumer_that_leaves_ends_the_wait() {
-        let (input, _producer) = io::pipe().unwrap();
-        let (consumer, output) = io::pipe().unwrap();
-        let wait = |timeout| wait_readable(input.as_fd(), Some(output.as_fd()), timeout).unwrap();
-        assert_eq!(wait(SHORT), Ready::TimedOut);
+    fn a_consumer_that_leaves_ends_the_wait() -> std::io::Result<()> {
+        let (input, _producer) = io::pipe()?;
+        let (consumer, output) = io::pipe()?;
+        let wait = |timeout| wait_readable(input.as_fd(), Some(output.as_fd()), timeout);
+        assert_eq!(wait(SHORT)?, Ready::TimedOut);
         drop(consumer);
-        assert_eq!(wait(None), Ready::OutputClosed);
+        assert_eq!(wait(None)?, Ready::OutputClosed);
+        Ok(())
     }
 
     #[test]
-    fn a_socket_peer_that_leaves_ends_the_wait() {
-        let (input, _producer) = io::pipe().unwrap();
-        let (consumer, output) = UnixStream::pair().unwrap();
+    fn a_socket_peer_that_leaves_ends_the_wait() -> std::io::Result<()> {
+        let (input, _producer) = io::pipe()?;
+        let (consumer, output) = UnixStream::pair()?;
         drop(consumer);
-        assert_eq!(wait_readable(input.as_fd(), Some(output.as_fd()), None).unwrap(), Ready::OutputClosed);
+        assert_eq!(wait_readable(input.as_fd(), Some(output.as_fd()), None)?, Ready::OutputClosed);
+        Ok(())
     }
 
     #[test]
-    fn the_end_of_the_input_goes_before_a_closed_output() {
-        let (input, producer) = io::pipe().unwrap();
-        let (consumer, output) = io::pipe().unwrap();
+    fn the_end_of_the_input_goes_before_a_closed_output() -> std::io::Result<()> {
+        let (input, producer) = io::pipe()?;
+        let (consumer, output) = io::pipe()?;
         drop((producer, consumer));
-        assert_eq!(wait_readable(input.as_fd(), Some(output.as_fd()), None).unwrap(), Ready::Readable);
+        assert_eq!(wait_readable(input.as_fd(), Some(output.as_fd()), None)?, Ready::Readable);
+        Ok(())
     }
 
     #[test]
-    fn a_full_pipe_and_a_file_are_no_closed_output() {
-        let (input, _producer) = io::pipe().unwrap();
-        let (_consumer, mut output) = io::pipe().unwrap();
-        output.write_all(&[0; 4096]).unwrap();
-        assert_eq!(wait_readable(input.as_fd(), Some(output.as_fd()), SHORT).unwrap(), Ready::TimedOut);
-        let file = tempfile::tempfile().unwrap();
-        assert_eq!(wait_readable(input.as_fd(), Some(file.as_fd()), SHORT).unwrap(), Ready::TimedOut);
-        let null = std::fs::File::create("/dev/null").unwrap();
-        assert_eq!(wait_readable(input.as_fd(), Some(null.as_fd()), SHORT).unwrap(), Ready::TimedOut);
+    fn a_full_pipe_and_a_file_are_no_closed_output() -> std::io::Result<()> {
+        let (input, _producer) = io::pipe()?;
+        let (_consumer, mut output) = io::pipe()?;
+        output.write_all(&[0; 4096])?;
+        assert_eq!(wait_readable(input.as_fd(), Some(output.as_fd()), SHORT)?, Ready::TimedOut);
+        let file = tempfile::tempfile()?;
+        assert_eq!(wait_readable(input.as_fd(), Some(file.as_fd()), SHORT)?, Ready::TimedOut);
+        let null = std::fs::File::create("/dev/null")?;
+        assert_eq!(wait_readable(input.as_fd(), Some(null.as_fd()), SHORT)?, Ready::TimedOut);
+        Ok(())
     }
 
     #[test]
-    fn the_timeout_is_kept_and_may_be_endless() {
-        let (reader, mut writer) = io::pipe().unwrap();
+    fn the_timeout_is_kept_and_may_be_endless() -> std::io::Result<()> {
+        let (reader, mut writer) = io::pipe()?;
         let start = Instant::now();
-        assert_eq!(wait_readable(reader.as_fd(), None, SHORT).unwrap(), Ready::TimedOut);
+        assert_eq!(wait_readable(reader.as_fd(), None, SHORT)?, Ready::TimedOut);
         assert!(start.elapsed() >= Duration::from_millis(20));
-        assert_eq!(wait_readable(reader.as_fd(), None, Some(Duration::ZERO)).unwrap(), Ready::TimedOut);
-        writer.write_all(b"x").unwrap();
-        assert_eq!(wait_readable(reader.as_fd(), None, Some(Duration::MAX)).unwrap(), Ready::Readable);
+        assert_eq!(wait_readable(reader.as_fd(), None, Some(Duration::ZERO))?, Ready::TimedOut);
+        writer.write_all(b"x")?;
+        assert_eq!(wait_readable(reader.as_fd(), None, Some(Duration::MAX))?, Ready::Readable);
+        Ok(())
     }
 
     #[test]
-    fn writable_means_room_or_an_error() {
-        let (reader, writer) = io::pipe().unwrap();
-        wait_writable(writer.as_fd()).unwrap();
+    fn writable_means_room_or_an_error() -> std::io::Result<()> {
+        let (reader, writer) = io::pipe()?;
+        wait_writable(writer.as_fd())?;
         drop(reader);
-        wait_writable(writer.as_fd()).unwrap();
+        wait_writable(writer.as_fd())?;
+        Ok(())
     }
 }

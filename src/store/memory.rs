@@ -1,5 +1,6 @@
 //! Segments in memory: for tests, and for buffers that must not touch a disk.
 
+use super::latch::Latch;
 use super::{Append, Read, SegmentName, Space, Store};
 use rustix::io::Errno;
 use std::collections::BTreeMap;
@@ -26,8 +27,8 @@ pub struct MemoryStore {
     room: Arc<Room>,
 }
 
-/// By (number, extension): the order in which they are listed.
-type Segments = BTreeMap<(u64, &'static str), (SegmentName, Arc<Segment>)>;
+/// In the order in which they are listed.
+type Segments = BTreeMap<SegmentName, Arc<Segment>>;
 
 impl MemoryStore {
     /// A store that takes whatever memory there is.
@@ -47,28 +48,28 @@ impl MemoryStore {
 impl Store for MemoryStore {
     fn create(&self, name: SegmentName) -> io::Result<Box<dyn Append>> {
         let mut segments = lock(&self.segments);
-        if segments.contains_key(&key(name)) {
+        if segments.contains_key(&name) {
             return Err(Errno::EXIST.into());
         }
         let segment = Arc::new(Segment { bytes: RwLock::default(), room: Arc::clone(&self.room) });
-        segments.insert(key(name), (name, Arc::clone(&segment)));
-        Ok(Box::new(MemoryAppend { segment, len_bytes: 0, failed: false }))
+        segments.insert(name, Arc::clone(&segment));
+        Ok(Box::new(MemoryAppend { segment, len_bytes: 0, latch: Latch::default() }))
     }
 
     fn open(&self, name: SegmentName) -> io::Result<Arc<dyn Read>> {
         let segments = lock(&self.segments);
-        let (_, segment) = segments.get(&key(name)).ok_or(Errno::NOENT)?;
+        let segment = segments.get(&name).ok_or(Errno::NOENT)?;
         Ok(Arc::clone(segment) as Arc<dyn Read>)
     }
 
     fn remove(&self, name: SegmentName) -> io::Result<()> {
         // The bytes are freed after the lock.
-        let removed = lock(&self.segments).remove(&key(name));
+        let removed = lock(&self.segments).remove(&name);
         removed.map(drop).ok_or_else(|| Errno::NOENT.into())
     }
 
     fn list(&self) -> io::Result<Vec<SegmentName>> {
-        Ok(lock(&self.segments).values().map(|(name, _)| *name).collect())
+        Ok(lock(&self.segments).keys().copied().collect())
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -128,24 +129,19 @@ impl Drop for Segment {
 struct MemoryAppend {
     segment: Arc<Segment>,
     len_bytes: u64,
-    failed: bool,
+    latch: Latch,
 }
 
 impl Append for MemoryAppend {
     fn append(&mut self, parts: &[IoSlice<'_>]) -> io::Result<()> {
-        if self.failed {
-            return Err(io::Error::other("the segment takes no more: an earlier write to it failed"));
-        }
+        let segment = &self.segment;
         let wanted: u64 = parts.iter().map(|part| part.len() as u64).sum();
-        let taken = self.segment.room.take(wanted);
-        {
-            let mut bytes = self.segment.bytes.write().unwrap_or_else(PoisonError::into_inner);
-            extend_by(&mut bytes, parts, taken);
-        }
-        if taken < wanted {
-            self.failed = true;
-            return Err(Errno::NOSPC.into());
-        }
+        self.latch.append(|| {
+            // What fits goes in, as on a disk that fills up.
+            let taken = segment.room.take(wanted);
+            extend_by(&mut segment.bytes.write().unwrap_or_else(PoisonError::into_inner), parts, taken);
+            if taken < wanted { Err(Errno::NOSPC.into()) } else { Ok(()) }
+        })?;
         self.len_bytes += wanted;
         Ok(())
     }
@@ -157,11 +153,6 @@ impl Append for MemoryAppend {
     fn sync(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// Order of segments: by number, then by family.
-pub(super) fn key(name: SegmentName) -> (u64, &'static str) {
-    (name.number.0, name.family.extension())
 }
 
 /// What `read_at` does, for bytes in memory.

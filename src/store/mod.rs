@@ -12,17 +12,21 @@
 //! One conformance suite (tests/store.rs) holds for all of them.
 
 mod disk;
+mod latch;
 mod memory;
+mod sim;
 
 pub use disk::{DiskStore, Naming};
 pub use memory::MemoryStore;
+pub use sim::{Fault, SimStore, Unsynced};
 
 use crate::format::{Family, SegmentNumber};
+use std::cmp::Ordering;
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
-/// Names a segment within a store: its number and, as file name extension, its family.
+/// Names a segment within a store: its number and, as file name extension, its family. Ordered by number first.
 ///
 /// ```
 /// use spillpipe::format::{Family, SegmentNumber};
@@ -47,6 +51,19 @@ impl SegmentName {
         let family = Family::ALL.into_iter().find(|f| f.extension() == extension)?;
         let number = SegmentNumber(u64::from_str_radix(digits, 16).ok()?);
         Some(Self { number, family }).filter(|n| n.to_string() == name)
+    }
+}
+
+impl Ord for SegmentName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let key = |name: &Self| (name.number, name.family.extension());
+        key(self).cmp(&key(other))
+    }
+}
+
+impl PartialOrd for SegmentName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

@@ -51,3 +51,48 @@ pub(crate) fn write_all_at(fd: BorrowedFd<'_>, parts: &[IoSlice<'_>], mut offset
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read as _;
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn what_is_written_is_read_and_then_the_end() -> io::Result<()> {
+        let (reader, writer) = io::pipe()?;
+        assert_eq!(write(writer.as_fd(), b"abc")?, 3);
+        drop(writer);
+        let mut buf = [0; 8];
+        assert_eq!(read(reader.as_fd(), &mut buf)?, 3);
+        assert_eq!(&buf[..3], b"abc");
+        assert_eq!(read(reader.as_fd(), &mut buf)?, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn more_parts_than_one_call_takes_are_written_in_order() -> io::Result<()> {
+        let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(3 * PARTS_MAX).collect();
+        // Runs of empty parts, longer than a batch, in front, in between and at the end.
+        let empty = || std::iter::repeat_n(IoSlice::new(&[]), PARTS_MAX + 1);
+        let (left, right) = bytes.split_at(1500);
+        let mut parts: Vec<_> = empty().chain(left.chunks(1).map(IoSlice::new)).chain(empty()).collect();
+        parts.extend(right.chunks(1).map(IoSlice::new).chain(empty()));
+
+        let mut file = tempfile::tempfile()?;
+        write_all_at(file.as_fd(), &parts, 0)?;
+        let mut back = Vec::new();
+        file.read_to_end(&mut back)?;
+        assert!(back == bytes);
+        Ok(())
+    }
+
+    #[test]
+    fn nothing_to_write_is_no_error() -> io::Result<()> {
+        let file = tempfile::tempfile()?;
+        write_all_at(file.as_fd(), &[], 0)?;
+        write_all_at(file.as_fd(), &[IoSlice::new(&[])], 7)?;
+        assert_eq!(file.metadata()?.len(), 0);
+        Ok(())
+    }
+}

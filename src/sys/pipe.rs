@@ -40,22 +40,25 @@ mod tests {
     use std::os::fd::AsFd;
 
     #[test]
-    fn a_pipe_grows_and_never_shrinks() {
-        let (reader, writer) = std::io::pipe().unwrap();
-        let before = grow_pipe(reader.as_fd(), 0).unwrap();
-        let grown = grow_pipe(writer.as_fd(), 256 << 10).unwrap();
+    fn a_pipe_grows_and_never_shrinks() -> std::io::Result<()> {
+        let (reader, writer) = std::io::pipe()?;
+        let before = grow_pipe(reader.as_fd(), 0).expect("a pipe");
+        let grown = grow_pipe(writer.as_fd(), 256 << 10).expect("a pipe");
         assert!(grown >= before);
         assert_eq!(grow_pipe(reader.as_fd(), 4096), Some(grown), "both ends are one pipe, and it did not shrink");
+        Ok(())
     }
 
     #[test]
-    fn a_wish_beyond_the_bound_is_cut_to_it() {
-        let (reader, _writer) = std::io::pipe().unwrap();
+    fn a_wish_beyond_the_bound_is_cut_to_it() -> std::io::Result<()> {
+        let (reader, _writer) = std::io::pipe()?;
         assert!(grow_pipe(reader.as_fd(), usize::MAX).is_some_and(|size| size <= system_max()));
+        Ok(())
     }
 
     #[test]
-    fn what_is_no_pipe_says_so() {
-        assert_eq!(grow_pipe(tempfile::tempfile().unwrap().as_fd(), 1 << 20), None);
+    fn what_is_no_pipe_says_so() -> std::io::Result<()> {
+        assert_eq!(grow_pipe(tempfile::tempfile()?.as_fd(), 1 << 20), None);
+        Ok(())
     }
 }

@@ -56,23 +56,25 @@ mod tests {
     use std::os::fd::AsFd;
 
     #[test]
-    fn a_directory_is_checked_before_data_flows() {
-        let dir = tempfile::tempdir().unwrap();
-        check_writable_dir(dir.path()).unwrap();
-        let missing = check_writable_dir(&dir.path().join("no")).unwrap_err();
+    fn a_directory_is_checked_before_data_flows() -> std::io::Result<()> {
+        let dir = tempfile::tempdir()?;
+        check_writable_dir(dir.path())?;
+        let missing = check_writable_dir(&dir.path().join("no")).expect_err("this is refused");
         assert_eq!(missing.kind(), io::ErrorKind::NotFound);
-        let file = tempfile::NamedTempFile::new_in(dir.path()).unwrap();
-        assert_eq!(check_writable_dir(file.path()).unwrap_err().kind(), io::ErrorKind::NotADirectory);
+        let file = tempfile::NamedTempFile::new_in(dir.path())?;
+        assert_eq!(check_writable_dir(file.path()).expect_err("this is refused").kind(), io::ErrorKind::NotADirectory);
         // Not even root can write there.
         assert!(check_writable_dir(Path::new("/proc/self")).is_err());
+        Ok(())
     }
 
     #[test]
-    fn the_numbers_are_those_of_the_file_system() {
-        let dir = open_dir(Path::new("/dev/shm"), false).unwrap();
-        assert!(is_tmpfs(dir.as_fd()).unwrap());
-        let space = space(dir.as_fd()).unwrap();
+    fn the_numbers_are_those_of_the_file_system() -> std::io::Result<()> {
+        let dir = open_dir(Path::new("/dev/shm"), false)?;
+        assert!(is_tmpfs(dir.as_fd())?);
+        let space = space(dir.as_fd())?;
         assert!(space.free_bytes > 0 && space.free_bytes <= space.total_bytes);
-        assert!(!is_tmpfs(open_dir(Path::new("/proc"), false).unwrap().as_fd()).unwrap());
+        assert!(!is_tmpfs(open_dir(Path::new("/proc"), false)?.as_fd())?);
+        Ok(())
     }
 }

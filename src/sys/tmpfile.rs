@@ -71,28 +71,33 @@ mod tests {
     use std::os::unix::fs::{FileExt, MetadataExt};
 
     #[test]
-    fn both_ways_give_a_private_file_without_a_name() {
-        let temp = tempfile::tempdir().unwrap();
-        let dir = open_dir(temp.path(), false).unwrap();
+    fn both_ways_give_a_private_file_without_a_name() -> std::io::Result<()> {
+        let temp = tempfile::tempdir()?;
+        let dir = open_dir(temp.path(), false)?;
         for how in [How::Best, How::Unlink] {
-            let file = open_nameless(dir.as_fd(), how).unwrap();
-            file.write_all_at(b"abc", 0).unwrap();
+            let file = open_nameless(dir.as_fd(), how)?;
+            file.write_all_at(b"abc", 0)?;
             let mut back = [0; 3];
-            file.read_exact_at(&mut back, 0).unwrap();
+            file.read_exact_at(&mut back, 0)?;
             assert_eq!(&back, b"abc");
-            let meta = file.metadata().unwrap();
+            let meta = file.metadata()?;
             assert_eq!((meta.mode() & 0o7777, meta.nlink()), (0o600, 0), "{how:?}");
-            assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0, "{how:?}");
+            assert_eq!(std::fs::read_dir(temp.path())?.count(), 0, "{how:?}");
         }
+        Ok(())
     }
 
     #[test]
-    fn a_directory_that_is_gone_is_an_error() {
-        let temp = tempfile::tempdir().unwrap();
-        let dir = open_dir(temp.path(), false).unwrap();
+    fn a_directory_that_is_gone_is_an_error() -> std::io::Result<()> {
+        let temp = tempfile::tempdir()?;
+        let dir = open_dir(temp.path(), false)?;
         drop(temp);
         // Which one is the file system's choice: ext4 says EPERM to O_TMPFILE.
         assert!(open_nameless(dir.as_fd(), How::Best).is_err());
-        assert_eq!(open_nameless(dir.as_fd(), How::Unlink).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(
+            open_nameless(dir.as_fd(), How::Unlink).expect_err("this is refused").kind(),
+            io::ErrorKind::NotFound
+        );
+        Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! The two ends of a segment that is a file.
 
+use crate::store::latch::Latch;
 use crate::store::{Append, Read};
 use crate::sys::{advice, fd};
 use std::fs::File;
@@ -7,17 +8,6 @@ use std::io::{self, IoSlice};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-
-/// What a failure has closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Latch {
-    Open,
-    /// An append failed: what is before it may still be synced.
-    NoAppend,
-    /// A sync failed. The kernel may have dropped the pages and marked them clean, so that another sync would
-    /// succeed without them: never again.
-    NoSync,
-}
 
 /// Writes at the offset that it knows, not at the file's position: that is shared with nobody and cannot drift.
 #[derive(Debug)]
@@ -30,20 +20,13 @@ pub(super) struct DiskAppend {
 impl DiskAppend {
     /// For a file that was created just now.
     pub(super) fn new(file: Arc<File>) -> Self {
-        Self { file, len_bytes: 0, latch: Latch::Open }
+        Self { file, len_bytes: 0, latch: Latch::default() }
     }
 }
 
 impl Append for DiskAppend {
     fn append(&mut self, parts: &[IoSlice<'_>]) -> io::Result<()> {
-        if self.latch != Latch::Open {
-            return Err(io::Error::other("the segment takes no more: an earlier write to it failed"));
-        }
-        let written = fd::write_all_at(self.file.as_fd(), parts, self.len_bytes);
-        if written.is_err() {
-            self.latch = Latch::NoAppend;
-        }
-        written?;
+        self.latch.append(|| fd::write_all_at(self.file.as_fd(), parts, self.len_bytes))?;
         self.len_bytes += parts.iter().map(|part| part.len() as u64).sum::<u64>();
         Ok(())
     }
@@ -53,15 +36,8 @@ impl Append for DiskAppend {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        if self.latch == Latch::NoSync {
-            return Err(io::Error::other("the segment cannot be made durable: an earlier sync of it failed"));
-        }
         // fdatasync: with the length, without the times.
-        let synced = self.file.sync_data();
-        if synced.is_err() {
-            self.latch = Latch::NoSync;
-        }
-        synced
+        self.latch.sync(|| self.file.sync_data())
     }
 }
 

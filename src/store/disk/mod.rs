@@ -67,8 +67,8 @@ enum Files {
     Named,
 }
 
-/// By (number, extension): the order in which they are listed.
-type Registry = BTreeMap<(u64, &'static str), (SegmentName, Arc<File>)>;
+/// In the order in which they are listed.
+type Registry = BTreeMap<SegmentName, Arc<File>>;
 
 impl DiskStore {
     /// A store of nameless files on the file system of `dir`. Creates nothing yet.
@@ -150,11 +150,11 @@ impl Store for DiskStore {
             Files::Nameless { how, open } => {
                 // Under the lock as a whole: of two creations of one name, one succeeds.
                 let mut open = lock(open);
-                if open.contains_key(&key(name)) {
+                if open.contains_key(&name) {
                     return Err(Errno::EXIST.into());
                 }
                 let file = Arc::new(open_nameless(self.dir.as_fd(), *how)?);
-                open.insert(key(name), (name, Arc::clone(&file)));
+                open.insert(name, Arc::clone(&file));
                 file
             }
         };
@@ -164,9 +164,7 @@ impl Store for DiskStore {
     fn open(&self, name: SegmentName) -> io::Result<Arc<dyn Read>> {
         let file = match &self.files {
             Files::Named => Arc::new(self.open_named(name)?),
-            Files::Nameless { open, .. } => {
-                lock(open).get(&key(name)).map(|(_, file)| Arc::clone(file)).ok_or(Errno::NOENT)?
-            }
+            Files::Nameless { open, .. } => lock(open).get(&name).map(Arc::clone).ok_or(Errno::NOENT)?,
         };
         Ok(Arc::new(DiskRead::new(file)))
     }
@@ -176,7 +174,7 @@ impl Store for DiskStore {
             Files::Named => Ok(retry_on_intr(|| unlinkat(&self.dir, name.to_string(), AtFlags::empty()))?),
             Files::Nameless { open, .. } => {
                 // Closing frees the blocks of a large file, which takes time: not under the lock.
-                let removed = lock(open).remove(&key(name));
+                let removed = lock(open).remove(&name);
                 removed.map(drop).ok_or_else(|| Errno::NOENT.into())
             }
         }
@@ -184,14 +182,14 @@ impl Store for DiskStore {
 
     fn list(&self) -> io::Result<Vec<SegmentName>> {
         match &self.files {
-            Files::Nameless { open, .. } => Ok(lock(open).values().map(|(name, _)| *name).collect()),
+            Files::Nameless { open, .. } => Ok(lock(open).keys().copied().collect()),
             Files::Named => {
                 let mut names = Vec::new();
                 for entry in Dir::read_from(&self.dir)? {
                     // Other names are not ours: lock, cursors, whatever the user keeps there.
                     names.extend(entry?.file_name().to_str().ok().and_then(SegmentName::parse));
                 }
-                names.sort_unstable_by_key(|name| key(*name));
+                names.sort_unstable();
                 Ok(names)
             }
         }
@@ -208,10 +206,6 @@ impl Store for DiskStore {
     fn space(&self) -> io::Result<Space> {
         space(self.dir.as_fd())
     }
-}
-
-fn key(name: SegmentName) -> (u64, &'static str) {
-    (name.number.0, name.family.extension())
 }
 
 /// A thread that panicked while it held the lock left the map whole: every change to it is one call.

@@ -72,17 +72,17 @@ impl SeekTable {
     /// end of the file.
     ///
     /// # Errors
-    /// [`FormatError::Magic`] when no table ends here; [`FormatError::TooLong`] past [`SEEK_ENTRIES_MAX`].
+    /// [`FormatError::Magic`] when no table ends here; [`FormatError::Field`] past [`SEEK_ENTRIES_MAX`].
     pub fn len_from_footer(footer: &[u8; FOOTER_BYTES]) -> Result<usize, FormatError> {
         let [count @ .., _descriptor, a, b, c, d] = *footer;
         let found = u32::from_le_bytes([a, b, c, d]);
         if found != FOOTER_MAGIC {
             return Err(FormatError::Magic { what: "seek table footer", expected: FOOTER_MAGIC, found });
         }
-        let (count, limit) = (u32::from_le_bytes(count), SEEK_ENTRIES_MAX as u64);
+        let (count, expected) = (u32::from_le_bytes(count), SEEK_ENTRIES_MAX as u64);
         let value = u64::from(count);
-        if value > limit {
-            return Err(FormatError::TooLong { field: "seek table entries", value, limit });
+        if value > expected {
+            return Err(FormatError::Field { field: "seek table entries", value, expected });
         }
         Ok(Self::encoded_len(count as usize))
     }

@@ -114,8 +114,8 @@ pub fn read_all(bytes: &[u8], mut sink: impl FnMut(&Record, &[u8])) -> Result<(S
         let at = walker.at();
         let fail = |error| SegmentError { at, error };
         if table.entries().len() >= SEEK_ENTRIES_MAX {
-            let (value, limit) = (table.entries().len() as u64, SEEK_ENTRIES_MAX as u64);
-            return Err(fail(FormatError::TooLong { field: "frames of the segment", value, limit }));
+            let (value, expected) = (table.entries().len() as u64, SEEK_ENTRIES_MAX as u64);
+            return Err(fail(FormatError::Field { field: "frames of the segment", value, expected }));
         }
         let next = step(&mut walker, bytes).map_err(fail)?;
         let body = usize::try_from(at).ok().zip(usize::try_from(walker.at()).ok());

@@ -42,9 +42,6 @@ impl Gauge {
         self.peak.fetch_max(value, Relaxed);
     }
 
-    pub(super) fn get(&self) -> u64 {
-        self.now.load(Relaxed)
-    }
 }
 
 /// Adds the time since `from` to a counter of nanoseconds.

@@ -1,7 +1,8 @@
 //! The reading end of the ring: the chunks of the oldest segment, in order.
 
 use super::{Buffer, ChunkInfo, StoredChunk};
-use crate::format::{FormatError, HEADER_BYTES, RECORD_BYTES, Record, SegmentHeader};
+use crate::format::{FormatError, HEADER_BYTES, RECORD_BYTES, SegmentHeader};
+use crate::segment::{Next, SegmentWalker};
 use crate::store::{Read, SegmentName};
 use std::io;
 use std::sync::Arc;
@@ -32,8 +33,7 @@ pub struct Head {
 #[derive(Debug)]
 struct Position {
     name: SegmentName,
-    byte: u64,
-    next_seq: u64,
+    walker: SegmentWalker,
     /// The next record, when it was read along with the frame before it.
     record: Option<[u8; RECORD_BYTES]>,
 }
@@ -63,17 +63,22 @@ impl Head {
             Some(position) if position.name == segment.name => position,
             at => at.insert(Position::start(segment)?),
         };
-        let at = position.byte;
+        let at = position.walker.at();
         let damaged = |source| HeadError::Damaged { byte: at, source };
         let record = match position.record.take() {
             Some(record) => record,
             None => read_array(segment, at)?,
         };
-        let record = Record::decode(&record, &segment.header.key()).map_err(damaged)?;
-        if record.seq.0 != position.next_seq {
-            let (value, expected) = (record.seq.0, position.next_seq);
-            return Err(damaged(FormatError::Field { field: "sequence number", value, expected }));
-        }
+        let record = match position.walker.step(&record).map_err(damaged)? {
+            Next::Chunk(record) => record,
+            Next::Seal(_) | Next::Skip { .. } => {
+                return Err(damaged(FormatError::Field {
+                    field: "structure in a spill segment",
+                    value: 1,
+                    expected: 0,
+                }));
+            }
+        };
         let info = ChunkInfo::of(&record, segment.header.family);
         let frame_at = at + RECORD_BYTES as u64;
         let frame_len = info.frame_len as usize;
@@ -84,8 +89,6 @@ impl Head {
         frame.advance(want);
         position.record = frame.filled()[frame_len..].first_chunk().copied();
         frame.truncate(frame_len);
-        position.byte = frame_at + frame_len as u64;
-        position.next_seq += 1;
         Ok((StoredChunk { info, frame }, frame_at))
     }
 }
@@ -98,7 +101,7 @@ impl Position {
             let (value, expected) = (header.number.0, segment.header.number.0);
             return Err(damaged(FormatError::Field { field: "segment header of another segment", value, expected }));
         }
-        Ok(Self { name: segment.name, byte: HEADER_BYTES as u64, next_seq: header.first_seq.0, record: None })
+        Ok(Self { name: segment.name, walker: SegmentWalker::new(&header), record: None })
     }
 }
 

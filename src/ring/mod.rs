@@ -69,15 +69,6 @@ impl Segment {
     }
 }
 
-/// Where the oldest chunk of a ring is.
-#[derive(Debug)]
-pub enum Oldest {
-    /// In memory: here it is.
-    Memory(StoredChunk),
-    /// In this segment. [`Ring::fetched`] must be told when it has been read.
-    Disk(Readable),
-}
-
 /// The bookkeeping of a ring.
 #[derive(Debug)]
 pub struct Ring {
@@ -158,47 +149,37 @@ impl Ring {
         }
     }
 
-    /// Whether [`pop`](Self::pop) would give a chunk now.
-    #[must_use]
-    pub fn can_pop(&self) -> bool {
-        if !self.front.is_empty() {
-            return true;
+    /// Takes the oldest chunk, if it is in memory.
+    pub fn pop_from_memory(&mut self) -> Option<StoredChunk> {
+        if self.front.is_empty() && self.segments.is_empty() && self.under_way == 0 {
+            // Nothing is on disk: what waits to be written is the oldest, and need not be.
+            while self.front.blocks() < self.front_blocks_max() {
+                let Some(block) = self.back.pop_block() else { break };
+                self.front.push_block(block);
+            }
         }
-        match self.segments.front() {
-            Some(segment) => segment.unread.chunks > 0,
-            None => self.under_way == 0 && !self.back.is_empty(),
-        }
+        self.front.pop(&self.pool)
     }
 
-    /// Takes the oldest chunk from memory, or tells where on disk it is. `None`: nothing is there, or the next chunk
-    /// is just being written.
-    pub fn pop(&mut self) -> Option<Oldest> {
-        debug_assert!(!self.reading, "one reader, one chunk at a time");
-        if let Some(chunk) = self.front.pop(&self.pool) {
-            return Some(Oldest::Memory(chunk));
-        }
-        if let Some(segment) = self.segments.front() {
-            if segment.unread.chunks == 0 {
-                return None;
-            }
-            self.reading = true;
-            let Segment { name, header, file, len, .. } = segment;
-            return Some(Oldest::Disk(Readable { name: *name, header: *header, file: Arc::clone(file), len: *len }));
-        }
-        if self.under_way > 0 {
+    /// Whether the oldest chunk is on disk, ready to be read.
+    #[must_use]
+    pub fn readable(&self) -> bool {
+        self.front.is_empty() && !self.reading && self.segments.front().is_some_and(|s| s.unread.chunks > 0)
+    }
+
+    /// Tells where on disk the oldest chunk is, if it is there. [`end_read`](Self::end_read) must follow.
+    pub fn begin_read(&mut self) -> Option<Readable> {
+        if !self.readable() {
             return None;
         }
-        // Nothing is on disk: what waits to be written is the oldest, and need not be.
-        while self.front.blocks() < self.front_blocks_max() {
-            let Some(block) = self.back.pop_block() else { break };
-            self.front.push_block(block);
-        }
-        self.front.pop(&self.pool).map(Oldest::Memory)
+        self.reading = true;
+        let Segment { name, header, file, len, .. } = self.segments.front()?;
+        Some(Readable { name: *name, header: *header, file: Arc::clone(file), len: *len })
     }
 
     /// A chunk of `raw_len` bytes of the oldest segment has been read. When that was its last, the segment is
     /// dropped and its name returned, for removal.
-    pub fn fetched(&mut self, raw_len: u32) -> Option<SegmentName> {
+    pub fn end_read(&mut self, raw_len: u32) -> Option<SegmentName> {
         self.reading = false;
         let segment = self.segments.front_mut()?;
         segment.unread.chunks -= 1;
@@ -282,10 +263,16 @@ impl Ring {
         self.remove_drained()
     }
 
+    /// Whether [`drop_oldest`](Self::drop_oldest) would drop something now.
+    #[must_use]
+    pub fn can_drop(&self) -> bool {
+        !self.reading && self.under_way == 0 && !self.is_empty()
+    }
+
     /// Gives up the oldest data on disk, a whole segment, or where there is none in memory, a block. `None`: it is
     /// just being read or written, or there is nothing.
     pub fn drop_oldest(&mut self) -> Option<(Count, Option<SegmentName>)> {
-        if self.reading || self.under_way > 0 {
+        if !self.can_drop() {
             return None;
         }
         if let Some(segment) = self.pop_segment() {

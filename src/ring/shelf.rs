@@ -11,6 +11,7 @@
 
 use super::ChunkInfo;
 use super::{Buffer, Pool};
+use crate::format::{HEADER_BYTES, RECORD_BYTES};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -142,6 +143,13 @@ impl Block {
     #[must_use]
     pub fn first(&self) -> Option<&ChunkInfo> {
         self.chunks.front()
+    }
+
+    /// Bytes that it takes on disk, at most: records, frames, and a header in case a segment begins with it.
+    #[must_use]
+    pub fn stored_bytes_max(&self) -> u64 {
+        let chunks = self.chunks.iter().map(|info| RECORD_BYTES as u64 + u64::from(info.frame_len));
+        HEADER_BYTES as u64 + chunks.sum::<u64>()
     }
 
     /// Raw bytes of its chunks.

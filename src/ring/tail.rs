@@ -2,7 +2,8 @@
 
 use super::{Block, Segment};
 use crate::format::{
-    ChunkSeq, Family, HEADER_BYTES, RECORD_BYTES, Salt, SegmentHeader, SegmentNumber, StoreId, StreamOffset,
+    CHUNKS_PER_SEGMENT_MAX, ChunkSeq, Family, HEADER_BYTES, RECORD_BYTES, Salt, SegmentHeader, SegmentNumber, StoreId,
+    StreamOffset,
 };
 use crate::store::{Append, SegmentName, Store};
 use crate::sys;
@@ -53,8 +54,15 @@ impl<'s> Tail<'s> {
     pub fn continues(&self, family: Family, segment_bytes: u64, newest: Option<SegmentName>) -> bool {
         self.current.as_ref().is_some_and(|current| {
             let name = SegmentName { number: current.header.number, family };
-            current.header.family == family && newest == Some(name) && current.file.len() < segment_bytes
+            let chunks = self.next_seq.0 - current.header.first_seq.0;
+            let room = current.file.len() < segment_bytes && chunks < u64::from(CHUNKS_PER_SEGMENT_MAX) / 2;
+            room && current.header.family == family && newest == Some(name)
         })
+    }
+
+    /// Lets go of the open segment, if there is one: it takes no more.
+    pub fn finish(&mut self) {
+        self.current = None;
     }
 
     /// Begins the next segment.

@@ -2,8 +2,8 @@
 
 use crate::codec::Decoder;
 use crate::format::{
-    CHUNKS_PER_SEGMENT_MAX, ChunkSeq, FormatError, HEADER_BYTES, RECORD_BYTES, Record, Seal, SegmentHeader, SegmentKey,
-    StreamOffset, crc32,
+    CHUNKS_PER_SEGMENT_MAX, ChunkSeq, Family, FormatError, HEADER_BYTES, RECORD_BYTES, Record, Seal, SegmentHeader,
+    SegmentKey, StreamOffset, crc32,
 };
 
 /// Skippable frames that are not ours may stand between chunks, for what later versions may add: any of the
@@ -51,7 +51,7 @@ pub enum Next {
 ///         Next::Chunk(record) => {
 ///             let frame = &file[at + RECORD_BYTES..walker.at() as usize];
 ///             let mut raw = vec![0; record.raw_len as usize];
-///             open_chunk(&record, &header.key(), frame, &mut raw, &mut decoder)?;
+///             open_chunk(&record, header.family, frame, &mut raw, &mut decoder)?;
 ///             out.extend(raw);
 ///         }
 ///         Next::Seal(seal) => break seal,
@@ -209,7 +209,7 @@ fn advance(at: u64, by: u64) -> Result<u64, FormatError> {
 /// When `frame` or `raw` is not exactly as long as the record says: the caller sized them by it.
 pub fn open_chunk(
     record: &Record,
-    key: &SegmentKey,
+    family: Family,
     frame: &[u8],
     raw: &mut [u8],
     decoder: &mut Decoder,
@@ -217,7 +217,7 @@ pub fn open_chunk(
     assert_eq!(frame.len(), record.frame_len as usize, "frame length");
     assert_eq!(raw.len(), record.raw_len as usize, "raw length");
     check_crc("frame", record.frame_crc, frame)?;
-    decoder.decode(record.codec, key.family, frame, raw)?;
+    decoder.decode(record.codec, family, frame, raw)?;
     check_crc("raw data", record.raw_crc, raw)
 }
 

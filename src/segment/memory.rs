@@ -129,7 +129,7 @@ pub fn read_all(bytes: &[u8], mut sink: impl FnMut(&Record, &[u8])) -> Result<(S
                 let have = tail(bytes, at + RECORD_BYTES as u64);
                 let frame = body.ok_or(fail(short("data frame", have, record.frame_len as usize)))?;
                 raw.resize(record.raw_len as usize, 0);
-                open_chunk(&record, &key, &frame[RECORD_BYTES..], &mut raw, &mut decoder).map_err(fail)?;
+                open_chunk(&record, key.family, &frame[RECORD_BYTES..], &mut raw, &mut decoder).map_err(fail)?;
                 sink(&record, &raw);
                 for entry in record.seek_entries() {
                     table.push(entry);

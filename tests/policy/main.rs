@@ -9,8 +9,8 @@ use sim::*;
 use spillpipe::codec::{Choice, Codec, Plan, TABLE, ZstdLevel};
 use spillpipe::format::Family;
 
-const KINDS: [(&str, Kind); 5] =
-    [("text", TEXT), ("source", SOURCE), ("sql", SQL), ("programs", PROGRAMS), ("random", RANDOM)];
+const KINDS: [(&str, Kind); 6] =
+    [("text", TEXT), ("source", SOURCE), ("sql", SQL), ("programs", PROGRAMS), ("base64", BASE64), ("random", RANDOM)];
 const PACES_MB_S: [u32; 9] = [20, 150, 300, 450, 600, 900, 1500, 2000, 3000];
 const DENSE: Codec = Codec::Zstd(ZstdLevel::DEFAULT);
 
@@ -142,6 +142,18 @@ fn data_that_is_compressible_here_and_there_still_gets_smaller() {
     let chunks = Sim { data: mixed(TEXT), ..Sim::default() }.run().chunks;
     let ideal = 0.7 + 0.3 / 4.3;
     assert!(stored(&chunks) < ideal + 0.02, "{}", stored(&chunks));
+}
+
+/// LZ4 gives up on base64 at once, and so feels no pressure to leave.
+#[test]
+fn lz4_does_not_keep_data_that_only_zstd_can_compress() {
+    for workers in 1..=4 {
+        let (fast_ns, slow_ns) = (ns_at(2000.0), ns_at(300.0));
+        let pace_ns = Box::new(move |chunk| if chunk < 6000 { fast_ns } else { slow_ns });
+        let data = Box::new(|chunk| if chunk < 6000 { PROGRAMS } else { BASE64 });
+        let chunks = Sim { workers, pace_ns, data, duration_ns: 2 * SECOND, ..Sim::default() }.run().chunks;
+        assert!(stored(&chunks[7000..]) < 0.76, "{workers} workers: {}", stored(&chunks[7000..]));
+    }
 }
 
 #[test]

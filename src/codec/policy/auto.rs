@@ -278,6 +278,10 @@ impl Auto {
         self.chaff_streak = self.chaff_streak.saturating_add(1);
         if self.chaff_streak >= CHAFF_STREAK {
             self.chaff.widen(CHAFF_STEP, CHAFF_GAP_MAX);
+            if self.rung == Rung::Lz4 && self.change_family(Rung::Fast) {
+                self.chaff = Spacing::default();
+                self.chaff_streak = 0;
+            }
         }
     }
 }

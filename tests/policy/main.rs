@@ -70,6 +70,26 @@ proptest! {
     }
 }
 
+/// What random cases may miss: two workers, 3 GB/s and SQL waited 9 % when the spacing narrowed at every success.
+#[test]
+fn the_fastest_producers_wait_no_longer_than_with_everything_raw() {
+    for (workers, (name, kind)) in (2..=4).flat_map(|workers| KINDS.map(|kind| (workers, kind))) {
+        let run = Sim { workers, pace_ns: steady(3000), data: all(kind), duration_ns: SECOND, ..Sim::default() }.run();
+        assert!(run.waited() < 0.005, "{name}, {workers} workers: {}", run.waited());
+    }
+}
+
+/// The disk is the limit now and then: going raw then is no reason for LZ4, which being heavier again would leave.
+#[test]
+fn a_disk_nearly_fast_enough_does_not_make_families_flap() {
+    let changes = |pair: &[Chunk]| pair[0].plan.family != pair[1].plan.family;
+    for (name, kind) in KINDS {
+        let chunks = Sim { pace_ns: steady(4000), data: all(kind), ..Sim::default() }.run().chunks;
+        let count = chunks.windows(2).filter(|pair| changes(pair)).count();
+        assert!(count <= 8, "{name}: {count} in {}", chunks.len());
+    }
+}
+
 #[test]
 fn stores_about_as_little_as_the_best_codec_that_keeps_up() {
     for (name, kind) in KINDS {
@@ -129,7 +149,7 @@ fn incompressible_data_is_tried_ever_more_seldom() {
 
 #[test]
 fn compressible_data_after_incompressible_is_noticed_within_64_chunks() {
-    for (workers, turn) in (1..=4).flat_map(|workers| [5, 50, 500, 1777].map(|turn| (workers, turn))) {
+    for (workers, turn) in (1..=4).flat_map(|workers| [5, 50, 170, 330, 500].map(|turn| (workers, turn))) {
         let data = Box::new(move |chunk| if chunk < turn { RANDOM } else { TEXT });
         let chunks = Sim { workers, data, duration_ns: 4 * SECOND, ..Sim::default() }.run().chunks;
         let noticed = 64 + workers;

@@ -10,8 +10,8 @@ use std::str::FromStr;
 const UNITS: [char; 6] = ['K', 'M', 'G', 'T', 'P', 'E'];
 
 /// Most digits behind the decimal point: more would overflow the exact arithmetic below.
-const FRACTION_DIGITS_MAX: usize = 15;
-const _: () = assert!((10_u128.pow(FRACTION_DIGITS_MAX as u32) << 60) < u128::MAX >> 1);
+const FRACTION_DIGITS_MAX: u32 = 15;
+const _: () = assert!(10_u128.pow(FRACTION_DIGITS_MAX) << (10 * UNITS.len()) < 1 << 127);
 
 /// A number of bytes, written as briefly as is exact.
 ///
@@ -67,13 +67,11 @@ impl FromStr for ByteSize {
     fn from_str(s: &str) -> Result<Self, Self::Err> {
         let (whole, fraction, unit) = split_number(s).ok_or(ParseSizeError::NoNumber)?;
         let shift = unit_shift(unit).ok_or_else(|| ParseSizeError::Unit(unit.to_owned()))?;
-        if fraction.len() > FRACTION_DIGITS_MAX {
-            return Err(ParseSizeError::Fraction);
-        }
+        let places = u32::try_from(fraction.len()).ok().filter(|&places| places <= FRACTION_DIGITS_MAX);
+        let denominator = 10_u128.pow(places.ok_or(ParseSizeError::Fraction)?);
         // All of it is digits, so only a number that is too large fails to parse.
         let whole: u64 = digits(whole)?;
         let numerator = u128::from(digits(fraction)?) << shift;
-        let denominator = (0..fraction.len()).fold(1_u128, |power, _| power * 10);
         let bytes = (u128::from(whole) << shift) + numerator / denominator;
         u64::try_from(bytes).map(Self).map_err(|_| ParseSizeError::TooLarge)
     }

@@ -8,3 +8,4 @@ pub mod segment;
 pub mod store;
 mod sync;
 mod sys;
+pub mod units;

@@ -41,7 +41,6 @@ impl Gauge {
         self.now.store(value, Relaxed);
         self.peak.fetch_max(value, Relaxed);
     }
-
 }
 
 /// Adds the time since `from` to a counter of nanoseconds.

@@ -4,7 +4,7 @@ use super::OnEvent;
 use super::event::{Error, Event};
 use super::monitor::Monitor;
 use super::state::{Place, Role, SpillJob, State};
-use crate::ring::{Block, DiskLimits, FullReason, Head, HeadError, Tail, family_of};
+use crate::ring::{Block, Count, DiskLimits, FullReason, Head, HeadError, Tail};
 use crate::store::{SegmentName, Store, is_full};
 use std::io;
 use std::path::Path;
@@ -55,7 +55,10 @@ impl Disk<'_> {
             match self.write(&mut tail, &blocks, Situation { disk_bytes, segments, newest, resuming })? {
                 Written::Done { bytes, disk_room } => {
                     meter.spilled_bytes.fetch_add(bytes, Relaxed);
-                    let told = self.monitor.update(|state| state.spilled(&blocks, bytes, disk_room));
+                    let mut count = Count::default();
+                    blocks.iter().for_each(|block| count += block.count());
+                    drop(blocks);
+                    let told = self.monitor.update(|state| state.spilled(count, bytes, disk_room));
                     if let Some(since) = full_since.take() {
                         super::meter::add_since(&meter.full_ns, since);
                         if told {
@@ -86,7 +89,6 @@ impl Disk<'_> {
         let Some(first) = blocks.first().and_then(Block::first) else {
             return Ok(Written::Done { bytes: 0, disk_room: room.fraction });
         };
-        debug_assert_eq!(family_of(blocks), Some(first.family));
         let at_most = now.segments >= self.limits.segments_max;
         let segment_bytes = if at_most { u64::MAX } else { room.segment_bytes };
         if !tail.continues(first.family, segment_bytes, now.newest) {

@@ -247,15 +247,13 @@ impl State {
         if self.when_full == WhenFull::DropNew {
             let raw = chunk.take()?;
             self.pass(raw.len());
-            self.dropped.chunks += 1;
-            self.dropped.raw_bytes += raw.len() as u64;
+            self.dropped += Count { chunks: 1, raw_bytes: raw.len() as u64 };
             return Some(Accepted::Dropped);
         }
         let (count, name) = self.ring.drop_oldest()?;
         // Where a segment has to be removed first, that is when to try again.
         full.retry = name.is_none();
-        self.dropped.chunks += count.chunks;
-        self.dropped.raw_bytes += count.raw_bytes;
+        self.dropped += count;
         Some(Accepted::Full(FullStep::Remove(name)))
     }
 
@@ -336,8 +334,8 @@ impl State {
     }
 
     /// The blocks are on disk. Returns whether the user was told that it was full before.
-    pub(super) fn spilled(&mut self, blocks: &[Block], bytes: u64, disk_room: f32) -> bool {
-        self.ring.spilled(blocks, bytes);
+    pub(super) fn spilled(&mut self, count: Count, bytes: u64, disk_room: f32) -> bool {
+        self.ring.spilled(count, bytes);
         self.disk_room = disk_room;
         self.full.take().is_some_and(|full| full.reason.is_none())
     }

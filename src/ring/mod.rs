@@ -30,7 +30,7 @@ pub use pool::{Buffer, Pool};
 pub use shelf::{Block, Shelf, StoredChunk};
 pub use tail::Tail;
 
-use crate::format::{Family, SegmentHeader};
+use crate::format::SegmentHeader;
 use crate::store::{Read, SegmentName};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -55,6 +55,13 @@ pub struct Count {
     pub chunks: u64,
     /// Their raw bytes.
     pub raw_bytes: u64,
+}
+
+impl std::ops::AddAssign for Count {
+    fn add_assign(&mut self, more: Self) {
+        self.chunks += more.chunks;
+        self.raw_bytes += more.raw_bytes;
+    }
 }
 
 impl Segment {
@@ -240,14 +247,12 @@ impl Ring {
         self.remove_drained()
     }
 
-    /// The blocks under way have been written to the newest segment, in so many bytes.
-    pub fn spilled(&mut self, blocks: &[Block], bytes: u64) {
+    /// The blocks under way, so many chunks, have been written to the newest segment, in so many bytes. Their
+    /// buffers must be back in the pool by now.
+    pub fn spilled(&mut self, count: Count, bytes: u64) {
         if let Some(tail) = self.segments.back_mut() {
             tail.len += bytes;
-            for block in blocks {
-                tail.unread.chunks += block.len() as u64;
-                tail.unread.raw_bytes += block.raw_bytes();
-            }
+            tail.unread += count;
         }
         self.disk_bytes += bytes;
         self.under_way = 0;
@@ -279,7 +284,7 @@ impl Ring {
             return Some((segment.unread, Some(segment.name)));
         }
         let block = self.front.pop_block().or_else(|| self.back.pop_block())?;
-        Some((Count { chunks: block.len() as u64, raw_bytes: block.raw_bytes() }, None))
+        Some((block.count(), None))
     }
 
     /// Bytes on disk.
@@ -300,10 +305,4 @@ impl Ring {
     pub fn back_fill(&self) -> f32 {
         (self.under_way + self.back.blocks()) as f32 / self.back_blocks_max() as f32
     }
-}
-
-/// The family of the blocks of one write.
-#[must_use]
-pub fn family_of(blocks: &[Block]) -> Option<Family> {
-    blocks.first().and_then(Block::first).map(|info| info.family)
 }

@@ -10,7 +10,7 @@
 //! A block holds chunks of one family, so that it can be written into one segment.
 
 use super::ChunkInfo;
-use super::{Buffer, Pool};
+use super::{Buffer, Count, Pool};
 use crate::format::{HEADER_BYTES, RECORD_BYTES};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -127,18 +127,6 @@ impl Shelf {
 }
 
 impl Block {
-    /// How many chunks it holds.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.chunks.len()
-    }
-
-    /// Whether it holds none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.chunks.is_empty()
-    }
-
     /// The first chunk.
     #[must_use]
     pub fn first(&self) -> Option<&ChunkInfo> {
@@ -152,9 +140,10 @@ impl Block {
         HEADER_BYTES as u64 + chunks.sum::<u64>()
     }
 
-    /// Raw bytes of its chunks.
+    /// How much it holds.
     #[must_use]
-    pub fn raw_bytes(&self) -> u64 {
-        self.chunks.iter().map(|info| u64::from(info.raw_len)).sum()
+    pub fn count(&self) -> Count {
+        let raw_bytes = self.chunks.iter().map(|info| u64::from(info.raw_len)).sum();
+        Count { chunks: self.chunks.len() as u64, raw_bytes }
     }
 }

@@ -3,6 +3,9 @@
 pub mod codec;
 pub mod format;
 pub mod pipe;
+pub mod ring;
+pub mod segment;
 pub mod store;
-
+mod sync;
 mod sys;
+pub mod units;

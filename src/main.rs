@@ -1,2 +1,7 @@
-//! The command.
-fn main() {}
+//! The command. All of it is in [`cli`], over the public API of the library.
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

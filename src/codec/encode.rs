@@ -130,8 +130,8 @@ pub fn encoder_bytes_max(choice: Choice, chunk_bytes: usize) -> usize {
         Choice::Fixed(Codec::Lz4) => get_maximum_output_size(chunk_bytes) + size_of::<CompressTable>() + (16 << 10),
         Choice::Fixed(Codec::Zstd(level)) => {
             let (factor, most) = match level.get() {
-                ..=4 => (4, 3 << 20),
-                5..=8 => (12, 6 << 20),
+                ..=3 => (4, 1 << 20),
+                4..=8 => (12, 6 << 20),
                 _ => (20, usize::MAX),
             };
             (chunk_bytes.next_power_of_two() * factor).min(most) + (640 << 10)

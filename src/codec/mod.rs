@@ -5,7 +5,9 @@
 mod choice;
 mod decode;
 mod encode;
+mod policy;
 
 pub use choice::{CODEC_COUNT, Choice, Codec, ParseChoiceError, Row, TABLE, ZstdLevel, table_index};
 pub use decode::Decoder;
 pub use encode::{Encoded, Encoder, encoder_bytes_max};
+pub use policy::{Load, Outcome, Plan, Policy};

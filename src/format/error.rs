@@ -25,6 +25,12 @@ pub enum FormatError {
         /// As computed from the bytes.
         computed: u32,
     },
+    /// A whole structure, but of another segment or another store: data nested in the data, or a stray file.
+    #[error("{what} of another segment")]
+    Foreign {
+        /// The structure.
+        what: &'static str,
+    },
     /// A field holds a value that it may not have.
     #[error("{field} is {value}, which is not allowed here (expected {expected})")]
     Field {

@@ -74,7 +74,7 @@ impl<'a> Out<'a> {
 /// Writes `raw` as a frame of uncompressed blocks into `out` and returns the frame's length.
 ///
 /// # Panics
-/// When `out` is shorter than [`frame_bytes_max`] or `raw` longer than [`CHUNK_BYTES_MAX`].
+/// When `raw` is empty or longer than [`CHUNK_BYTES_MAX`], or `out` shorter than [`frame_bytes_max`].
 ///
 /// ```
 /// use spillpipe::format::{Family, frame};
@@ -86,6 +86,7 @@ impl<'a> Out<'a> {
 /// # Ok::<(), spillpipe::format::FormatError>(())
 /// ```
 pub fn write_raw(family: Family, raw: &[u8], checksum: bool, out: &mut [u8]) -> usize {
+    assert!((1..=CHUNK_BYTES_MAX as usize).contains(&raw.len()), "a chunk has 1 byte to 4 MiB");
     match family {
         Family::Zstd => write_raw_zstd(raw, checksum, out),
         Family::Lz4 => {
@@ -132,6 +133,7 @@ fn write_raw_zstd(raw: &[u8], checksum: bool, out: &mut [u8]) -> usize {
 }
 
 fn read_raw_zstd(frame: &[u8], raw: &mut [u8]) -> Result<(), FormatError> {
+    check_raw_len(raw.len())?;
     let mut input = In(frame);
     let magic = input.u32()?;
     if magic != ZSTD_MAGIC {
@@ -160,10 +162,9 @@ fn read_raw_zstd(frame: &[u8], raw: &mut [u8]) -> Result<(), FormatError> {
 /// # Panics
 /// When `out` cannot hold the frame: its size was settled by [`frame_bytes_max`].
 pub fn finish_lz4(raw: &[u8], block_len: usize, uncompressed: bool, checksum: bool, out: &mut [u8]) -> usize {
-    let code = LZ4_BLOCK_SIZES.iter().find(|(_, max)| raw.len() <= *max).map_or(7, |(code, _)| *code);
     let mut out = Out::new(out);
     out.put(&LZ4_MAGIC.to_le_bytes());
-    out.put(&[LZ4_FLG | if checksum { LZ4_CHECKSUM } else { 0 }, code << 4]);
+    out.put(&[LZ4_FLG | if checksum { LZ4_CHECKSUM } else { 0 }, lz4_block_code(raw.len()) << 4]);
     out.put(&(raw.len() as u64).to_le_bytes());
     let descriptor_sum = lz4_descriptor_sum(&out.bytes[4..out.len]);
     out.put(&[descriptor_sum]);
@@ -192,14 +193,20 @@ pub struct Lz4Block<'a> {
 /// # Errors
 /// [`FormatError`] when it is not such a frame, or its header checksum is wrong.
 pub fn parse_lz4(frame: &[u8], raw_len: usize) -> Result<Lz4Block<'_>, FormatError> {
+    check_raw_len(raw_len)?;
     let mut input = In(frame);
     let magic = input.u32()?;
     if magic != LZ4_MAGIC {
         return Err(FormatError::Magic { what: "LZ4 frame", expected: LZ4_MAGIC, found: magic });
     }
     let descriptor = input.array::<10>()?;
-    let [flg, _bd, size @ ..] = descriptor;
+    let [flg, block_size_code, size @ ..] = descriptor;
     expect("LZ4 frame flags", flg & !LZ4_CHECKSUM, LZ4_FLG)?;
+    let block_max = LZ4_BLOCK_SIZES.iter().find(|(code, _)| code << 4 == block_size_code).map_or(0, |(_, max)| *max);
+    if raw_len > block_max {
+        let (value, expected) = (u64::from(block_size_code), u64::from(lz4_block_code(raw_len) << 4));
+        return Err(FormatError::Field { field: "LZ4 block size code", value, expected });
+    }
     expect("LZ4 content size", u64::from_le_bytes(size), raw_len as u64)?;
     expect("LZ4 header checksum", input.array::<1>()?[0], lz4_descriptor_sum(&descriptor))?;
     let block_size = input.u32()?;
@@ -216,6 +223,11 @@ pub fn parse_lz4(frame: &[u8], raw_len: usize) -> Result<Lz4Block<'_>, FormatErr
 /// [`FormatError::Checksum`] when it does not match.
 pub fn check_lz4_checksum(block: &Lz4Block<'_>, raw: &[u8]) -> Result<(), FormatError> {
     block.checksum.map_or(Ok(()), |stored| check_sum("LZ4 content", stored, xxh32(raw)))
+}
+
+/// The smallest block size that holds `raw_len` bytes.
+fn lz4_block_code(raw_len: usize) -> u8 {
+    LZ4_BLOCK_SIZES.iter().find(|(_, max)| raw_len <= *max).map_or(7, |(code, _)| *code)
 }
 
 fn lz4_descriptor_sum(descriptor: &[u8]) -> u8 {
@@ -236,6 +248,16 @@ fn xxh64_low(raw: &[u8]) -> [u8; CHECKSUM_BYTES] {
 
 fn len_u32(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).expect("a chunk is at most 4 MiB")
+}
+
+/// A chunk has 1 byte to 4 MiB: an empty one would need frames that some decoders stumble over.
+fn check_raw_len(raw_len: usize) -> Result<(), FormatError> {
+    let (value, limit) = (raw_len as u64, u64::from(CHUNK_BYTES_MAX));
+    match value {
+        0 => Err(FormatError::Field { field: "raw length", value, expected: 1 }),
+        _ if value > limit => Err(FormatError::TooLong { field: "raw length", value, limit }),
+        _ => Ok(()),
+    }
 }
 
 fn check_sum(what: &'static str, stored: [u8; 4], computed: [u8; 4]) -> Result<(), FormatError> {

@@ -1,7 +1,7 @@
 //! The segment header: 128 bytes at the start of every segment.
 
 use super::bytes::{Put, Take};
-use super::{CHUNK_BYTES_MAX, ChunkSeq, FormatError, Salt, SegmentNumber, StoreId, StreamOffset, crc32};
+use super::{CHUNK_BYTES_MAX, ChunkSeq, FormatError, Salt, SeekEntry, SegmentNumber, StoreId, StreamOffset, crc32};
 
 /// Length of the segment header.
 pub const HEADER_BYTES: usize = 128;
@@ -10,6 +10,8 @@ const OUR_MAGIC: [u8; 8] = *b"SPSG\x0D\x0A\x1A\x0A";
 const MAJOR: u16 = 1;
 const MINOR: u16 = 0;
 const CRC_AT: usize = 0x7C;
+/// From the end of the empty frame: skippable header, our magic, version, incompatible bits.
+const READ_ONLY_BITS_AT: usize = 8 + 8 + 4 + 4;
 
 /// Skippable frame magic that carries our own structures.
 pub(super) const SKIPPABLE_MAGIC: u32 = 0x184D_2A58;
@@ -103,10 +105,13 @@ impl SegmentHeader {
     /// The 128 bytes.
     ///
     /// # Panics
-    /// When `chunk_bytes_max` is over [`CHUNK_BYTES_MAX`]: a writer's mistake, not a reader's input.
+    /// When `chunk_bytes_max` is 0 or over [`CHUNK_BYTES_MAX`]: a writer's mistake, not a reader's input.
     #[must_use]
     pub fn encode(&self) -> [u8; HEADER_BYTES] {
-        assert!(self.chunk_bytes_max <= CHUNK_BYTES_MAX, "chunk size was checked when the writer was made");
+        assert!(
+            (1..=CHUNK_BYTES_MAX).contains(&self.chunk_bytes_max),
+            "chunk size was checked when the writer was made"
+        );
         let empty = self.family.empty_frame();
         #[expect(clippy::cast_possible_truncation, reason = "at most 120")]
         let skippable_len = (HEADER_BYTES - empty.len() - 8) as u32;
@@ -162,14 +167,16 @@ impl SegmentHeader {
                 found: u32::from_le_bytes([a, b, c, d]),
             });
         }
+        // The place of the checksum and of the version is the same in every major version, so that damage and a newer
+        // format are never taken for one another.
+        let computed = crc32(&bytes[..CRC_AT]);
+        let stored = u32::from_le_bytes([bytes[CRC_AT], bytes[CRC_AT + 1], bytes[CRC_AT + 2], bytes[CRC_AT + 3]]);
+        if computed != stored {
+            return Err(FormatError::Checksum { what: "segment header", stored, computed });
+        }
         let (major, minor) = (take.u16(), take.u16());
         if major != MAJOR {
             return Err(FormatError::Major { major, minor });
-        }
-        let crc = crc32(&bytes[..CRC_AT]);
-        let stored = u32::from_le_bytes([bytes[CRC_AT], bytes[CRC_AT + 1], bytes[CRC_AT + 2], bytes[CRC_AT + 3]]);
-        if crc != stored {
-            return Err(FormatError::Checksum { what: "segment header", stored, computed: crc });
         }
         let expected_len = (HEADER_BYTES - family.empty_frame().len() - 8) as u64;
         if u64::from(skippable_len) != expected_len {
@@ -180,8 +187,7 @@ impl SegmentHeader {
         if incompatible != 0 {
             return Err(FormatError::Incompatible { bits: incompatible });
         }
-        // Unknown read-only-compatible bits do not hinder reading, and nothing here writes to an existing segment;
-        // unknown compatible bits are for others.
+        // Neither hinders reading; [`Self::read_only_bits`] is for those who would change the segment.
         let (_read_only, _compatible) = (take.u32(), take.u32());
         let header = Self {
             store: StoreId(take.array()),
@@ -200,6 +206,10 @@ impl SegmentHeader {
                 })?
             },
         };
+        // The zeros up to the checksum are not looked at: a compatible feature may come to use them.
+        if header.chunk_bytes_max == 0 {
+            return Err(FormatError::Field { field: "largest chunk", value: 0, expected: u64::from(CHUNK_BYTES_MAX) });
+        }
         if header.chunk_bytes_max > CHUNK_BYTES_MAX {
             return Err(FormatError::TooLong {
                 field: "largest chunk",
@@ -208,6 +218,22 @@ impl SegmentHeader {
             });
         }
         Ok(header)
+    }
+
+    /// Feature bits of a decoded header that allow reading the segment, but not changing it, to a program that does not
+    /// know them. This one knows none: unless they are 0 it must not cut a torn tail off this segment, for instance.
+    #[must_use]
+    pub fn read_only_bits(&self, bytes: &[u8; HEADER_BYTES]) -> u32 {
+        let mut take = Take::new(bytes);
+        take.zeros_to(self.family.empty_frame().len() + READ_ONLY_BITS_AT);
+        take.u32()
+    }
+
+    /// The two frames at the start of the segment, as its seek table lists them.
+    #[must_use]
+    pub fn seek_entries(&self) -> [SeekEntry; 2] {
+        let empty = self.family.empty_frame().len();
+        [SeekEntry::skippable(empty), SeekEntry::skippable(HEADER_BYTES - empty)]
     }
 
     /// What the records of this segment must carry and may not exceed.

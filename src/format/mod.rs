@@ -24,13 +24,16 @@ pub use header::{Family, HEADER_BYTES, SegmentHeader};
 pub use ids::{ChunkSeq, Salt, SegmentNumber, StoreId, StreamOffset};
 pub use record::{CodecId, NEEDLE_BYTES, RECORD_BYTES, Record, SegmentKey, needle};
 pub use seal::{EndState, Seal};
-pub use seek::{SeekEntry, SeekTable};
+pub use seek::{FOOTER_BYTES, SEEK_ENTRIES_MAX, SeekEntry, SeekTable};
 
 /// Largest chunk, in raw bytes.
 pub const CHUNK_BYTES_MAX: u32 = 4 << 20;
 
 /// Smallest chunk size that can be asked for, in raw bytes (the last chunk of a stream may be shorter).
 pub const CHUNK_BYTES_MIN: u32 = 4 << 10;
+
+/// Most chunks in one segment, so that a seek table stays within 2 MiB.
+pub const CHUNKS_PER_SEGMENT_MAX: u32 = 1 << 16;
 
 /// The CRC-32 (IEEE 802.3, as in zlib and gzip) used throughout the format.
 ///

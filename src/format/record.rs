@@ -2,7 +2,7 @@
 
 use super::bytes::{Put, Take};
 use super::header::SKIPPABLE_MAGIC;
-use super::{ChunkSeq, Family, FormatError, Salt, StoreId, StreamOffset, frame};
+use super::{ChunkSeq, Family, FormatError, Salt, SeekEntry, StoreId, StreamOffset, frame};
 
 /// Length of a chunk record, and of a seal.
 pub const RECORD_BYTES: usize = 64;
@@ -11,7 +11,7 @@ pub const NEEDLE_BYTES: usize = 0x18;
 
 const SKIPPABLE_LEN: u32 = 56;
 const TAG_CHUNK: [u8; 4] = *b"SPCK";
-const TAG_SEAL: [u8; 4] = *b"SPSL";
+pub(super) const TAG_SEAL: [u8; 4] = *b"SPSL";
 const CRC_AT: usize = 0x3C;
 const FLAG_RECORD_END: u8 = 1;
 
@@ -116,6 +116,30 @@ pub struct Record {
 }
 
 impl Record {
+    /// Itself and its data frame, as the segment's seek table lists them.
+    #[must_use]
+    pub fn seek_entries(&self) -> [SeekEntry; 2] {
+        [SeekEntry::skippable(RECORD_BYTES), SeekEntry { frame_len: self.frame_len, raw_len: self.raw_len }]
+    }
+
+    /// Sequence number of the chunk after this one.
+    ///
+    /// # Panics
+    /// Past the end of the number line, where no decoded record is.
+    #[must_use]
+    pub fn next_seq(&self) -> ChunkSeq {
+        self.seq.checked_add(1).expect("decoding checks it")
+    }
+
+    /// Stream offset just past its last raw byte.
+    ///
+    /// # Panics
+    /// Past the end of the number line, where no decoded record is.
+    #[must_use]
+    pub fn end_offset(&self) -> StreamOffset {
+        self.offset.checked_add(u64::from(self.raw_len)).expect("decoding checks it")
+    }
+
     /// The 64 bytes, for the segment with this key.
     #[must_use]
     pub fn encode(&self, key: &SegmentKey) -> [u8; RECORD_BYTES] {
@@ -135,8 +159,8 @@ impl Record {
     /// Reads the 64 bytes back and checks every length against its bound.
     ///
     /// # Errors
-    /// [`FormatError::Magic`] when there is no record of this segment here; [`FormatError::Checksum`] when it is
-    /// damaged; [`FormatError::TooLong`] and [`FormatError::Field`] when a field is out of bounds.
+    /// [`FormatError::Magic`] when there is no record here, [`FormatError::Foreign`] when there is one of another
+    /// segment; [`FormatError::Checksum`] when it is damaged; [`FormatError::TooLong`] and [`FormatError::Field`] when a field is out of bounds.
     pub fn decode(bytes: &[u8; RECORD_BYTES], key: &SegmentKey) -> Result<Self, FormatError> {
         let fields = Fields::decode(bytes, key, TAG_CHUNK, "chunk record")?;
         let codec = CodecId::from_code(fields.codec).filter(|c| c.fits(key.family)).ok_or(FormatError::Field {
@@ -156,8 +180,19 @@ impl Record {
         };
         bound("raw length", fields.count, key.chunk_bytes_max)?;
         bound("frame length", fields.len, frame::frame_bytes_max(key.family, fields.count))?;
-        if fields.count == 0 {
-            return Err(FormatError::Field { field: "raw length", value: 0, expected: 1 });
+        for (field, value) in [("raw length", fields.count), ("frame length", fields.len)] {
+            if value == 0 {
+                return Err(FormatError::Field { field, value: 0, expected: 1 });
+            }
+        }
+        // What follows a chunk has a number, too: readers add to these without further checks.
+        for (field, value, n) in
+            [("sequence number", fields.seq.0, 1), ("stream offset", fields.offset.0, fields.count)]
+        {
+            let limit = u64::MAX - u64::from(n);
+            if value > limit {
+                return Err(FormatError::Field { field, value, expected: limit });
+            }
         }
         Ok(Self {
             seq: fields.seq,
@@ -207,15 +242,16 @@ impl Fields {
         tag: [u8; 4],
         what: &'static str,
     ) -> Result<Self, FormatError> {
-        if !bytes.starts_with(&prefix(key, tag)) {
-            let [.., found] = [Take::new(bytes).u32(), {
-                let mut take = Take::new(bytes);
-                take.zeros_to(8);
-                take.u32()
-            }];
-            return Err(FormatError::Magic { what, expected: u32::from_le_bytes(tag), found });
-        }
         let mut take = Take::new(bytes);
+        for expected in [SKIPPABLE_MAGIC, SKIPPABLE_LEN, u32::from_le_bytes(tag)] {
+            let found = take.u32();
+            if found != expected {
+                return Err(FormatError::Magic { what, expected, found });
+            }
+        }
+        if !bytes.starts_with(&prefix(key, tag)) {
+            return Err(FormatError::Foreign { what });
+        }
         take.zeros_to(NEEDLE_BYTES);
         let fields = Self {
             seq: ChunkSeq(take.u64()),
@@ -238,8 +274,6 @@ impl Fields {
         }
         Ok(fields)
     }
-
-    pub(super) const SEAL: [u8; 4] = TAG_SEAL;
 }
 
 /// CRC-32 of the whole store id followed by the record up to its checksum: a record of another store never passes.

@@ -2,16 +2,22 @@
 //! `contrib/seekable_format/zstd_seekable_compression_format.md` of its source: a skippable frame of 8-byte entries
 //! (compressed size, decompressed size) and a 9-byte footer. Derived from the records, never trusted for more than speed.
 
-use super::FormatError;
+use super::{CHUNKS_PER_SEGMENT_MAX, FormatError};
 
 const SKIPPABLE_MAGIC: u32 = 0x184D_2A5E;
 const FOOTER_MAGIC: u32 = 0x8F92_EAB1;
 /// Skippable frame header.
 const FRAME_HEADER_BYTES: usize = 8;
 const ENTRY_BYTES: usize = 8;
-const FOOTER_BYTES: usize = 9;
+/// Bytes at the very end of a sealed segment, from which [`SeekTable::len_from_footer`] finds the table.
+pub const FOOTER_BYTES: usize = 9;
 /// Descriptor byte: no checksums in the entries, reserved bits zero.
 const DESCRIPTOR: u8 = 0;
+
+/// Most entries that a table may have: two a chunk, three for the segment, and room for what others may insert.
+pub const SEEK_ENTRIES_MAX: usize = 1 << 18;
+
+const _: () = assert!(SeekTable::entries_of(CHUNKS_PER_SEGMENT_MAX) <= SEEK_ENTRIES_MAX);
 
 /// One frame of the file, skippable frames included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +26,17 @@ pub struct SeekEntry {
     pub frame_len: u32,
     /// Bytes it decodes to: 0 for a skippable frame.
     pub raw_len: u32,
+}
+
+impl SeekEntry {
+    /// A frame that decodes to nothing.
+    ///
+    /// # Panics
+    /// Past 4 GiB, where no frame of ours is.
+    #[must_use]
+    pub(super) fn skippable(frame_len: usize) -> Self {
+        Self { frame_len: u32::try_from(frame_len).expect("our skippable frames are short"), raw_len: 0 }
+    }
 }
 
 /// The frames of a segment, in order, up to the table itself.
@@ -41,8 +58,33 @@ pub struct SeekTable {
 impl SeekTable {
     /// Bytes of a table of `entries` frames.
     #[must_use]
-    pub fn encoded_len(entries: usize) -> usize {
+    pub const fn encoded_len(entries: usize) -> usize {
         FRAME_HEADER_BYTES + entries * ENTRY_BYTES + FOOTER_BYTES
+    }
+
+    /// Entries of a segment of `chunks` chunks: the empty frame, the header, a record and a frame each, the seal.
+    #[must_use]
+    pub const fn entries_of(chunks: u32) -> usize {
+        2 + 2 * chunks as usize + 1
+    }
+
+    /// Bytes of the table that ends with `footer`, so that a reader finds it, and the seal in front of it, from the
+    /// end of the file.
+    ///
+    /// # Errors
+    /// [`FormatError::Magic`] when no table ends here; [`FormatError::Field`] past [`SEEK_ENTRIES_MAX`].
+    pub fn len_from_footer(footer: &[u8; FOOTER_BYTES]) -> Result<usize, FormatError> {
+        let [count @ .., _descriptor, a, b, c, d] = *footer;
+        let found = u32::from_le_bytes([a, b, c, d]);
+        if found != FOOTER_MAGIC {
+            return Err(FormatError::Magic { what: "seek table footer", expected: FOOTER_MAGIC, found });
+        }
+        let (count, expected) = (u32::from_le_bytes(count), SEEK_ENTRIES_MAX as u64);
+        let value = u64::from(count);
+        if value > expected {
+            return Err(FormatError::Field { field: "seek table entries", value, expected });
+        }
+        Ok(Self::encoded_len(count as usize))
     }
 
     /// Adds the next frame of the file.
@@ -59,12 +101,13 @@ impl SeekTable {
     /// The whole skippable frame.
     ///
     /// # Panics
-    /// Past 2^29 entries, four hundred times what [`crate::segment`] lets a segment hold.
+    /// Past [`SEEK_ENTRIES_MAX`] entries: a segment is rolled long before.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
+        assert!(self.entries.len() <= SEEK_ENTRIES_MAX, "segments are rolled long before");
         let len = Self::encoded_len(self.entries.len());
-        let skippable_len = u32::try_from(len - FRAME_HEADER_BYTES).expect("segments are rolled long before");
-        let count = u32::try_from(self.entries.len()).expect("segments are rolled long before");
+        let skippable_len = u32::try_from(len - FRAME_HEADER_BYTES).expect("checked above");
+        let count = u32::try_from(self.entries.len()).expect("checked above");
         let mut out = Vec::with_capacity(len);
         out.extend_from_slice(&SKIPPABLE_MAGIC.to_le_bytes());
         out.extend_from_slice(&skippable_len.to_le_bytes());

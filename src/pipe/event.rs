@@ -1,6 +1,7 @@
 //! What a caller is told while a pipe runs, and why it ended.
 
 use crate::format::{FormatError, SegmentNumber};
+use crate::ring::FullReason;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,35 +35,6 @@ pub enum Event {
     Dropping {
         /// Whether the oldest go, or the newest.
         oldest: bool,
-    },
-}
-
-/// Why no more can be spilled.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FullReason {
-    /// The file system is full, or a quota is used up.
-    #[error("{0}")]
-    System(io::Error),
-    /// `max_disk_bytes` is reached.
-    #[error("the limit of {limit_bytes} bytes on disk is reached")]
-    MaxDisk {
-        /// The limit.
-        limit_bytes: u64,
-    },
-    /// `min_free` is reached.
-    #[error("only {free_bytes} bytes are free, and {min_free_bytes} are to stay so")]
-    MinFree {
-        /// Bytes free.
-        free_bytes: u64,
-        /// Bytes to be left free.
-        min_free_bytes: u64,
-    },
-    /// No more segment files can be open at once.
-    #[error("{open} segment files are open, as many as may be")]
-    Descriptors {
-        /// Segment files open.
-        open: usize,
     },
 }
 
@@ -104,6 +76,12 @@ pub enum Error {
         /// What was wrong.
         source: FormatError,
     },
+    /// A chunk in memory is not what was put there. Nothing of it was handed out.
+    #[error("damaged chunk in memory: {source}")]
+    DamagedMemory {
+        /// What was wrong.
+        source: FormatError,
+    },
     /// The disk or its limit is full, under [`WhenFull::Fail`](super::WhenFull).
     #[error("cannot spill to {}: {reason}", dir.display())]
     Full {
@@ -112,7 +90,7 @@ pub enum Error {
         /// Why.
         reason: FullReason,
     },
-    /// A thread could not be started, or one of the engine's own gave up.
-    #[error("cannot start a worker thread: {0}")]
-    Thread(#[source] io::Error),
+    /// The system refused what it takes to start: a descriptor, a thread, random numbers.
+    #[error("cannot start: {0}")]
+    Start(#[source] io::Error),
 }

@@ -41,10 +41,6 @@ impl Gauge {
         self.now.store(value, Relaxed);
         self.peak.fetch_max(value, Relaxed);
     }
-
-    pub(super) fn get(&self) -> u64 {
-        self.now.load(Relaxed)
-    }
 }
 
 /// Adds the time since `from` to a counter of nanoseconds.

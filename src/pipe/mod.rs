@@ -1,25 +1,88 @@
-//! The filter engine.
+//! The filter engine: takes in as fast as the producer writes, hands out as fast as the consumer reads, keeps the
+//! difference, in order.
+//!
+//! ```text
+//!  input ─> intake ─┬─ [ring empty, window has room] ──────────────> window ─> outflow ─> output
+//!                   └─> encode xN ─> ring (memory, then disk) ─> decode xN ──┘
+//!                                     spill ↓   ↑ fetch
+//!                                         segments
+//! ```
+//! Three rules make it first in, first out. *Intake*: while the ring is empty and the window has room, a chunk goes to
+//! the window, else to the ring; once anything is in the ring or on its way there, everything goes there until it is
+//! empty. *Refill*: when the window has room and the ring is not empty, the ring's oldest chunk is decoded into the
+//! window, ahead of need. *Outflow* writes the window's head.
+//!
+//! | file | |
+//! |---|---|
+//! | `state` | where every chunk is and what may happen next; no threads |
+//! | `monitor` | the lock around it, and the waiting |
+//! | `intake`, `workers`, `disk`, `outflow` | the stages, a thread each |
+//! | `bounds` | how the memory is shared out among them |
+//!
+//! What it does not do: print, look at arguments, or decide what is worth telling ([`Event`] and [`Meter`] tell the
+//! caller, who does).
 
+mod bounds;
+mod disk;
 mod event;
+mod intake;
 mod meter;
+mod monitor;
 mod options;
+mod outflow;
+mod pacer;
+mod state;
+mod workers;
 
-pub use event::{Error, Event, FullReason};
+pub use crate::ring::{FullReason, Headroom};
+pub use event::{Error, Event};
 pub use meter::{Meter, Snapshot};
-pub use options::{
-    CHUNKS_IN_MEMORY_MIN, Headroom, MEMORY_BYTES_MIN, Options, OptionsError, SpillOptions, THREADS_MAX, WhenFull,
-};
+pub use options::{CHUNKS_IN_MEMORY_MIN, MEMORY_BYTES_MIN, Options, OptionsError, SpillOptions, THREADS_MAX, WhenFull};
 
-use crate::store::Store;
+use crate::codec::Policy;
+use crate::ring::{DiskLimits, Pool};
+use crate::store::{DiskStore, Store};
+use crate::sys::limits::raise_open_files;
+use crate::sys::poll::Stop;
+use crate::sys::stream::{Stream, Way};
+use bounds::Bounds;
+use disk::Disk;
+use intake::Intake;
+use monitor::Monitor;
+use outflow::Outflow;
+use pacer::Pacer;
+use state::State;
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::thread::{Builder, Scope};
 
 type OnEvent = Box<dyn Fn(Event) + Send + Sync>;
 type Tap = Box<dyn FnMut(&[u8]) + Send>;
 
-/// A disk-backed pipe.
+/// Descriptors that are left to everything but segments.
+const OTHER_DESCRIPTORS: u64 = 32;
+/// Most segment files open at once, however many the system would allow.
+const SEGMENTS_MAX: u64 = 1 << 16;
+
+/// A disk-backed pipe, ready to run.
+///
+/// ```
+/// use std::io::{Read, Write};
+/// let (input, mut producer) = std::io::pipe()?;
+/// let (mut consumer, output) = std::io::pipe()?;
+/// let pipe = spillpipe::pipe::Pipe::new(spillpipe::pipe::Options::default())?;
+/// producer.write_all(b"as fast as you can")?;
+/// drop(producer);
+/// let figures = pipe.run(&input, &output)?;
+/// drop(output);
+/// let mut text = String::new();
+/// consumer.read_to_string(&mut text)?;
+/// assert_eq!((text.as_str(), figures.bytes_out), ("as fast as you can", 18));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Pipe {
     options: Options,
+    bounds: Bounds,
     store: Option<Box<dyn Store>>,
     meter: Arc<Meter>,
     on_event: OnEvent,
@@ -32,7 +95,14 @@ impl Pipe {
     /// # Errors
     /// [`OptionsError`] when one is out of bounds.
     pub fn new(options: Options) -> Result<Self, OptionsError> {
-        Ok(Self { options, store: None, meter: Arc::default(), on_event: Box::new(|_| {}), tap: None })
+        let bounds = Bounds::new(&options)?;
+        Ok(Self { options, bounds, store: None, meter: Arc::default(), on_event: Box::new(|_| {}), tap: None })
+    }
+
+    /// Raw bytes a chunk: as asked for, or as much as the memory allows.
+    #[must_use]
+    pub fn chunk_bytes(&self) -> usize {
+        self.bounds.chunk_bytes
     }
 
     /// Spills to `store` in place of nameless files in the directory of the options.
@@ -64,10 +134,92 @@ impl Pipe {
 
     /// Moves all of `input` to `output`, and returns when the last byte has been handed out.
     ///
+    /// The flags of neither are changed: both may be shared with other processes.
+    ///
     /// # Errors
-    /// [`Error`], the root cause.
+    /// [`Error`]: the first cause. What had been handed out by then is a prefix of the input, every byte verified.
     pub fn run(self, input: impl AsFd, output: impl AsFd) -> Result<Snapshot, Error> {
-        let _ = (&self.options, &self.store, &self.on_event, &self.tap, input, output);
-        unimplemented!("placeholder while the engine is being written; replaced before landing")
+        let Self { options, bounds, store, meter, on_event, tap } = self;
+        let dir = options.spill.dir.as_path();
+        let cannot_use = |source| Error::Spill { doing: "spill to", dir: dir.to_owned(), source };
+        let (store, tmpfs) = match store {
+            Some(store) => (store, false),
+            None => {
+                let store = DiskStore::nameless(dir).map_err(cannot_use)?;
+                let tmpfs = store.is_tmpfs().map_err(cannot_use)?;
+                (Box::new(store) as Box<dyn Store>, tmpfs)
+            }
+        };
+        let pool = Pool::new(bounds.buffer_bytes, bounds.buffers);
+        let state = State::new(bounds, Arc::clone(&pool), Policy::new(options.codec), options.spill.when_full);
+        let monitor = &Monitor::new(state, pool, Arc::clone(&meter), Stop::new().map_err(Error::Start)?);
+        let intake = Intake {
+            monitor,
+            input: Stream::new(input.as_fd(), Way::In).map_err(Error::Input)?,
+            output: output.as_fd(),
+            pacer: Pacer::new(options.read_rate),
+            chunk_bytes: bounds.chunk_bytes,
+            store: &*store,
+            dir,
+            on_event: &on_event,
+        };
+        let outflow = Outflow {
+            monitor,
+            output: Stream::new(output.as_fd(), Way::Out).map_err(Error::Output)?,
+            pacer: Pacer::new(options.write_rate),
+            tap,
+        };
+        let limits = DiskLimits {
+            max_disk_bytes: options.spill.max_disk_bytes,
+            min_free: options.spill.min_free,
+            segments_max: segments_max(),
+        };
+        let (store, on_event) = (&*store, &on_event);
+        let disk = Disk { monitor, store, dir, tmpfs, limits, chunk_bytes: bounds.chunk_bytes, on_event };
+        std::thread::scope(|scope| {
+            let spawn = |name, stage| spawn(scope, monitor, name, stage);
+            for _ in 0..bounds.threads {
+                spawn("encode", Box::new(|| workers::encode(monitor)));
+                spawn("decode", Box::new(|| workers::decode(monitor, dir)));
+            }
+            spawn("spill", Box::new(move || disk.spill()));
+            spawn("fetch", Box::new(move || disk.fetch()));
+            spawn("outflow", Box::new(|| outflow.run()));
+            spawn("intake", Box::new(|| intake.run()));
+        });
+        match monitor.take_error() {
+            Some(error) => Err(error),
+            None => Ok(meter.snapshot()),
+        }
     }
+}
+
+impl std::fmt::Debug for Pipe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pipe").field("options", &self.options).field("bounds", &self.bounds).finish_non_exhaustive()
+    }
+}
+
+type Stage<'scope> = Box<dyn FnOnce() -> Result<(), Error> + Send + 'scope>;
+
+/// Starts a stage. Its error, or that it cannot be started, ends the pipe.
+fn spawn<'scope>(scope: &'scope Scope<'scope, '_>, monitor: &'scope Monitor, name: &str, stage: Stage<'scope>) {
+    let body = move || {
+        // A stage that panics must not leave the others waiting for it.
+        let bomb = monitor.end_on_panic();
+        let outcome = stage();
+        bomb.defuse();
+        if let Err(error) = outcome {
+            monitor.fail(error);
+        }
+    };
+    if let Err(error) = Builder::new().name(name.to_owned()).spawn_scoped(scope, body) {
+        monitor.fail(Error::Start(error));
+    }
+}
+
+fn segments_max() -> usize {
+    let open_files = raise_open_files().saturating_sub(OTHER_DESCRIPTORS).clamp(8, SEGMENTS_MAX);
+    // A segment that is being written is open twice.
+    usize::try_from(open_files).unwrap_or(usize::MAX) - 1
 }

@@ -2,13 +2,14 @@
 
 use crate::codec::Choice;
 use crate::format::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN};
+use crate::ring::Headroom;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 /// Least `memory_bytes`: 4 MiB.
 pub const MEMORY_BYTES_MIN: usize = 4 << 20;
 /// A chunk takes at most this fraction of the memory, so that enough of them fit to work with.
-pub const CHUNKS_IN_MEMORY_MIN: usize = 16;
+pub const CHUNKS_IN_MEMORY_MIN: usize = 64;
 
 /// Options of a [`Pipe`](super::Pipe).
 ///
@@ -52,36 +53,6 @@ pub struct SpillOptions {
     pub min_free: Headroom,
     /// What to do when the disk or its limit is full and memory too. Default [`WhenFull::Block`].
     pub when_full: WhenFull,
-}
-
-/// Room that the spill leaves free on its file system.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Headroom {
-    /// So many bytes.
-    Bytes(u64),
-    /// So many percent of the file system, 0 to 100.
-    Percent(f64),
-}
-
-impl Headroom {
-    /// In bytes, on a file system of `total_bytes`.
-    ///
-    /// ```
-    /// assert_eq!(spillpipe::pipe::Headroom::Percent(5.0).bytes(1000), 50);
-    /// ```
-    #[must_use]
-    pub fn bytes(self, total_bytes: u64) -> u64 {
-        match self {
-            Self::Bytes(bytes) => bytes,
-            #[expect(
-                clippy::cast_precision_loss,
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "a percentage of a disk needs no more than 53 bits"
-            )]
-            Self::Percent(percent) => (total_bytes as f64 * percent / 100.0) as u64,
-        }
-    }
 }
 
 /// What to do when neither disk nor memory takes more.

@@ -82,6 +82,14 @@ pub struct Space {
     pub free_bytes: u64,
 }
 
+/// Whether an error says that there is no room: for now, in the hope that some comes back. A file as large as it may
+/// become (`EFBIG`) is over as well, and the next one is not.
+#[must_use]
+pub fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
 /// A place for segments. All methods may be called from several threads at once.
 ///
 /// A segment that was removed stays readable through the handles that are open on it; its space comes back when

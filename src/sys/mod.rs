@@ -14,4 +14,5 @@ pub(crate) mod pipe;
 pub(crate) mod poll;
 pub(crate) mod random;
 pub(crate) mod space;
+pub(crate) mod stream;
 pub(crate) mod tmpfile;

@@ -1,57 +1,93 @@
 //! Waiting for descriptors without spinning, and without touching their flags (they may be shared).
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-/// What ended a wait for input.
+/// What ended a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ready {
-    /// `read` will not block: there are bytes, the end, or an error to be had.
-    Readable,
+    /// `read` or `write` will not block: there is something, the end, or an error to be had.
+    Ready,
     /// Whoever reads the output went away.
     OutputClosed,
-    /// Neither happened in time.
+    /// [`Stop::raise`] was called.
+    Stopped,
+    /// None of it happened in time.
     TimedOut,
 }
 
-/// Waits until `input` can be read, the consumer of `watch_output` goes away, or `timeout` is over (`None`: waits
-/// for ever, zero: looks once).
+/// Ends every wait that watches it, now and later.
+#[derive(Debug)]
+pub(crate) struct Stop(OwnedFd);
+
+impl Stop {
+    /// One that is not raised.
+    ///
+    /// # Errors
+    /// What the system said (no descriptors left).
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
+    }
+
+    /// Raises it, for good.
+    pub(crate) fn raise(&self) {
+        // The only error is a counter about to overflow, which leaves it readable all the same.
+        let _ = rustix::io::write(&self.0, &1u64.to_le_bytes());
+    }
+
+    /// Sleeps for `time`, or until it is raised.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(crate) fn sleep(&self, time: Duration) -> io::Result<Ready> {
+        let raised = poll_until(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(time))?;
+        Ok(if raised { Ready::Stopped } else { Ready::TimedOut })
+    }
+}
+
+/// Waits until `input` can be read, the consumer of `output` goes away, or `stop` is raised.
 ///
-/// When both happened it says [`Ready::Readable`]: an end that comes at the same time as the consumer's leaves nothing
-/// to be lost, and with bytes it is `write` that tells. An output on which nothing can go away (a regular file, /dev/null)
-/// never ends the wait.
+/// When several happened at once, the first of that list counts: an end that comes at the same time as the consumer's
+/// leaves nothing to be lost, and with bytes it is `write` that tells. An output on which nothing can go away (a regular
+/// file, /dev/null) never ends the wait.
 ///
 /// # Errors
 /// EBADF when one of them is not open; what the system said otherwise.
-pub(crate) fn wait_readable(
-    input: BorrowedFd<'_>,
-    watch_output: Option<BorrowedFd<'_>>,
-    timeout: Option<Duration>,
-) -> io::Result<Ready> {
-    // Without an output the slice is one short, so this second entry is never looked at.
-    let output = watch_output.unwrap_or(input);
+pub(crate) fn wait_readable(input: BorrowedFd<'_>, output: BorrowedFd<'_>, stop: &Stop) -> io::Result<Ready> {
     let mut fds = [
         PollFd::from_borrowed_fd(input, PollFlags::IN),
         // No events asked for: errors and hang-ups are told all the same.
         PollFd::from_borrowed_fd(output, PollFlags::empty()),
+        PollFd::new(&stop.0, PollFlags::IN),
     ];
-    let watched = if watch_output.is_some() { 2 } else { 1 };
-    if !poll_until(&mut fds[..watched], timeout)? {
-        return Ok(Ready::TimedOut);
-    }
-    Ok(if fds[0].revents().is_empty() { Ready::OutputClosed } else { Ready::Readable })
+    poll_until(&mut fds, None)?;
+    Ok(match fds.iter().position(|fd| !fd.revents().is_empty()) {
+        Some(0) => Ready::Ready,
+        Some(1) => Ready::OutputClosed,
+        Some(_) => Ready::Stopped,
+        None => Ready::TimedOut,
+    })
 }
 
-/// Waits until `write` will not block: there is room, or an error to be had. For a descriptor that somebody made
-/// non-blocking.
+/// Waits until `output` takes something, its consumer goes away (`write` will tell), or `stop` is raised.
 ///
 /// # Errors
 /// EBADF when it is not open; what the system said otherwise.
-pub(crate) fn wait_writable(fd: BorrowedFd<'_>) -> io::Result<()> {
-    poll_until(&mut [PollFd::from_borrowed_fd(fd, PollFlags::OUT)], None).map(|_| ())
+pub(crate) fn wait_writable(output: BorrowedFd<'_>, stop: &Stop) -> io::Result<Ready> {
+    let mut fds = [PollFd::from_borrowed_fd(output, PollFlags::OUT), PollFd::new(&stop.0, PollFlags::IN)];
+    poll_until(&mut fds, None)?;
+    Ok(if fds[0].revents().is_empty() { Ready::Stopped } else { Ready::Ready })
+}
+
+/// Whether `read` would not block: there is something, the end, or an error to be had.
+///
+/// # Errors
+/// EBADF when it is not open; what the system said otherwise.
+pub(crate) fn readable_now(input: impl AsFd) -> io::Result<bool> {
+    poll_until(&mut [PollFd::new(&input, PollFlags::IN)], Some(Duration::ZERO))
 }
 
 /// Polls, going on with the time that remains after a signal. False: the time is over.
@@ -75,83 +111,81 @@ fn poll_until(fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<b
 mod tests {
     use super::*;
     use std::io::Write as _;
-    use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
 
-    const SHORT: Option<Duration> = Some(Duration::from_millis(20));
+    /// What a wait says that nothing but the stop ends, after a while.
+    fn wait(input: impl AsFd, output: impl AsFd) -> Ready {
+        let stop = Stop::new().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_millis(20));
+                stop.raise();
+            });
+            wait_readable(input.as_fd(), output.as_fd(), &stop).unwrap()
+        })
+    }
 
     #[test]
-    fn bytes_and_the_end_are_both_readable() -> std::io::Result<()> {
-        let (reader, mut writer) = io::pipe()?;
-        assert_eq!(wait_readable(reader.as_fd(), None, SHORT)?, Ready::TimedOut);
-        writer.write_all(b"x")?;
-        assert_eq!(wait_readable(reader.as_fd(), None, None)?, Ready::Readable);
-        super::super::fd::read(reader.as_fd(), &mut [0])?;
+    fn bytes_and_the_end_are_both_readable() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let (_consumer, output) = io::pipe().unwrap();
+        assert_eq!(wait(&reader, &output), Ready::Stopped);
+        assert!(!readable_now(&reader).unwrap());
+        writer.write_all(b"x").unwrap();
+        assert_eq!(wait(&reader, &output), Ready::Ready);
+        assert!(readable_now(&reader).unwrap());
+        super::super::fd::read(reader.as_fd(), &mut [0]).unwrap();
         drop(writer);
-        assert_eq!(wait_readable(reader.as_fd(), None, None)?, Ready::Readable, "the end is there to be read");
-        Ok(())
+        assert_eq!(wait(&reader, &output), Ready::Ready, "the end is there to be read");
     }
 
     #[test]
-    fn a_consumer_that_leaves_ends_the_wait() -> std::io::Result<()> {
-        let (input, _producer) = io::pipe()?;
-        let (consumer, output) = io::pipe()?;
-        let wait = |timeout| wait_readable(input.as_fd(), Some(output.as_fd()), timeout);
-        assert_eq!(wait(SHORT)?, Ready::TimedOut);
+    fn a_consumer_that_leaves_ends_the_wait() {
+        let (input, _producer) = io::pipe().unwrap();
+        let (consumer, output) = io::pipe().unwrap();
+        assert_eq!(wait(&input, &output), Ready::Stopped);
         drop(consumer);
-        assert_eq!(wait(None)?, Ready::OutputClosed);
-        Ok(())
-    }
-
-    #[test]
-    fn a_socket_peer_that_leaves_ends_the_wait() -> std::io::Result<()> {
-        let (input, _producer) = io::pipe()?;
-        let (consumer, output) = UnixStream::pair()?;
+        assert_eq!(wait(&input, &output), Ready::OutputClosed);
+        let (consumer, output) = UnixStream::pair().unwrap();
         drop(consumer);
-        assert_eq!(wait_readable(input.as_fd(), Some(output.as_fd()), None)?, Ready::OutputClosed);
-        Ok(())
+        assert_eq!(wait(&input, &output), Ready::OutputClosed);
     }
 
     #[test]
-    fn the_end_of_the_input_goes_before_a_closed_output() -> std::io::Result<()> {
-        let (input, producer) = io::pipe()?;
-        let (consumer, output) = io::pipe()?;
+    fn the_end_of_the_input_goes_before_a_closed_output() {
+        let (input, producer) = io::pipe().unwrap();
+        let (consumer, output) = io::pipe().unwrap();
         drop((producer, consumer));
-        assert_eq!(wait_readable(input.as_fd(), Some(output.as_fd()), None)?, Ready::Readable);
-        Ok(())
+        assert_eq!(wait(&input, &output), Ready::Ready);
     }
 
     #[test]
-    fn a_full_pipe_and_a_file_are_no_closed_output() -> std::io::Result<()> {
-        let (input, _producer) = io::pipe()?;
-        let (_consumer, mut output) = io::pipe()?;
-        output.write_all(&[0; 4096])?;
-        assert_eq!(wait_readable(input.as_fd(), Some(output.as_fd()), SHORT)?, Ready::TimedOut);
-        let file = tempfile::tempfile()?;
-        assert_eq!(wait_readable(input.as_fd(), Some(file.as_fd()), SHORT)?, Ready::TimedOut);
-        let null = std::fs::File::create("/dev/null")?;
-        assert_eq!(wait_readable(input.as_fd(), Some(null.as_fd()), SHORT)?, Ready::TimedOut);
-        Ok(())
+    fn a_full_pipe_and_a_file_are_no_closed_output() {
+        let (input, _producer) = io::pipe().unwrap();
+        let (_consumer, mut output) = io::pipe().unwrap();
+        output.write_all(&[0; 4096]).unwrap();
+        assert_eq!(wait(&input, &output), Ready::Stopped);
+        assert_eq!(wait(&input, tempfile::tempfile().unwrap()), Ready::Stopped);
+        assert_eq!(wait(&input, std::fs::File::create("/dev/null").unwrap()), Ready::Stopped);
     }
 
     #[test]
-    fn the_timeout_is_kept_and_may_be_endless() -> std::io::Result<()> {
-        let (reader, mut writer) = io::pipe()?;
+    fn a_sleep_lasts_as_long_as_it_should_unless_it_is_stopped() {
+        let stop = Stop::new().unwrap();
         let start = Instant::now();
-        assert_eq!(wait_readable(reader.as_fd(), None, SHORT)?, Ready::TimedOut);
+        assert_eq!(stop.sleep(Duration::from_millis(20)).unwrap(), Ready::TimedOut);
         assert!(start.elapsed() >= Duration::from_millis(20));
-        assert_eq!(wait_readable(reader.as_fd(), None, Some(Duration::ZERO))?, Ready::TimedOut);
-        writer.write_all(b"x")?;
-        assert_eq!(wait_readable(reader.as_fd(), None, Some(Duration::MAX))?, Ready::Readable);
-        Ok(())
+        stop.raise();
+        assert_eq!(stop.sleep(Duration::MAX).unwrap(), Ready::Stopped);
+        assert_eq!(stop.sleep(Duration::MAX).unwrap(), Ready::Stopped, "for good");
     }
 
     #[test]
-    fn writable_means_room_or_an_error() -> std::io::Result<()> {
-        let (reader, writer) = io::pipe()?;
-        wait_writable(writer.as_fd())?;
+    fn writable_means_room_or_an_error() {
+        let stop = Stop::new().unwrap();
+        let (reader, writer) = io::pipe().unwrap();
+        assert_eq!(wait_writable(writer.as_fd(), &stop).unwrap(), Ready::Ready);
         drop(reader);
-        wait_writable(writer.as_fd())?;
-        Ok(())
+        assert_eq!(wait_writable(writer.as_fd(), &stop).unwrap(), Ready::Ready);
     }
 }

@@ -1,0 +1,159 @@
+//! The two ends of the pipe: standard streams or files, checked before anything is created.
+
+use super::args::FilterArgs;
+use super::closed;
+use super::exit::Failure;
+use rustix::fs::{Mode, OFlags};
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Stands for a standard stream.
+const STANDARD: &str = "-";
+
+/// One end.
+#[derive(Debug)]
+pub(super) struct End {
+    /// Open, and ours to close.
+    pub(super) file: File,
+    /// As messages call it.
+    pub(super) name: String,
+    /// Whether the user named it, rather than the shell.
+    named: bool,
+}
+
+/// The name that messages use for the input.
+pub(super) fn input_name(args: &FilterArgs) -> String {
+    name(args.input.as_ref(), "standard input")
+}
+
+/// The name that messages use for the output.
+pub(super) fn output_name(args: &FilterArgs) -> String {
+    name(args.output.as_ref(), "standard output")
+}
+
+fn name(path: Option<&PathBuf>, standard: &str) -> String {
+    given(path).map_or_else(|| standard.to_owned(), |path| path.display().to_string())
+}
+
+fn given(path: Option<&PathBuf>) -> Option<&PathBuf> {
+    path.filter(|path| path.as_os_str() != STANDARD)
+}
+
+/// Opens both ends, the output last: it is not created when anything is wrong with the rest.
+pub(super) fn open(args: &FilterArgs) -> Result<(End, End), Failure> {
+    let input = open_input(args)?;
+    let output = open_output(args, &input)?;
+    Ok((input, output))
+}
+
+fn open_input(args: &FilterArgs) -> Result<End, Failure> {
+    let name = input_name(args);
+    let cannot = |doing: &str| Failure::io(format!("cannot {doing} {name}"));
+    let path = given(args.input.as_ref());
+    let file = match path {
+        Some(path) => File::open(path).map_err(cannot("open"))?,
+        None => standard(closed::stdin_was_closed(), io::stdin()).map_err(cannot("read"))?,
+    };
+    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        return Err(cannot("read")(ErrorKind::IsADirectory.into()));
+    }
+    Ok(End { file, named: path.is_some(), name })
+}
+
+fn open_output(args: &FilterArgs, input: &End) -> Result<End, Failure> {
+    let name = output_name(args);
+    let path = given(args.output.as_ref());
+    let file = match path {
+        Some(path) => create(path, args.force, input)?,
+        None => {
+            standard(closed::stdout_was_closed(), io::stdout()).map_err(Failure::io(format!("cannot write {name}")))?
+        }
+    };
+    let output = End { file, named: path.is_some(), name };
+    if let Ok(metadata) = output.file.metadata() {
+        refuse_same(input, &metadata)?;
+    }
+    Ok(output)
+}
+
+/// A descriptor of our own for a standard stream.
+fn standard(was_closed: bool, stream: impl AsFd) -> io::Result<File> {
+    if was_closed {
+        return Err(rustix::io::Errno::BADF.into());
+    }
+    Ok(stream.as_fd().try_clone_to_owned()?.into())
+}
+
+/// Creates the output file. One that exists is only touched when it is no regular file, or with `force`.
+fn create(path: &Path, force: bool, input: &End) -> Result<File, Failure> {
+    let cannot = |error: io::Error| Failure::io(format!("cannot create {}", path.display()))(error);
+    match OpenOptions::new().write(true).create_new(true).open(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        result => return result.map_err(cannot),
+    }
+    let regular = |metadata: &Metadata| -> Result<bool, Failure> {
+        refuse_same(input, metadata)?;
+        if metadata.is_file() && !force {
+            let text = format!("cannot create {}: it exists; use --force to overwrite it", path.display());
+            return Err(Failure::new(text));
+        }
+        Ok(metadata.is_file())
+    };
+    // Looked at before it is opened, as that may wait (a named pipe), and after, as it may be another by then.
+    regular(&path.metadata().map_err(cannot)?)?;
+    let file = OpenOptions::new().write(true).open(path).map_err(cannot)?;
+    if regular(&file.metadata().map_err(cannot)?)? {
+        file.set_len(0).map_err(cannot)?;
+    }
+    Ok(file)
+}
+
+/// Refuses an output that is the input: it would be overwritten before it is read, or grow for ever.
+fn refuse_same(input: &End, output: &Metadata) -> Result<(), Failure> {
+    let same = input.file.metadata().is_ok_and(|input| {
+        input.is_file() && output.is_file() && (input.dev(), input.ino()) == (output.dev(), output.ino())
+    });
+    if same { Err(Failure::new(format!("input and output are the same file ({})", input.name))) } else { Ok(()) }
+}
+
+impl End {
+    /// Bytes that are left in an input that is a file; `None` when nobody can know.
+    pub(super) fn bytes_left(&self) -> Option<u64> {
+        let metadata = self.file.metadata().ok().filter(Metadata::is_file)?;
+        let position = rustix::fs::tell(&self.file).ok()?;
+        Some(metadata.len().saturating_sub(position)).filter(|&bytes| bytes > 0)
+    }
+
+    /// Makes an output file of the user's durable: only then do a network file system, or a disk that fails late,
+    /// say that the data did not arrive.
+    pub(super) fn sync(&self) -> Result<(), Failure> {
+        if !self.named || !self.file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            return Ok(());
+        }
+        match self.file.sync_all() {
+            Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
+            result => result.map_err(Failure::io(format!("cannot sync {}", self.name))),
+        }
+    }
+}
+
+/// Checks that files can be created in the spill directory, by creating one that has no name.
+///
+/// Only what will not get better is an error: a disk that is full now may have room when it is needed.
+pub(super) fn check_spill_dir(dir: &Path) -> Result<(), Failure> {
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    let error = match rustix::fs::open(dir, flags, Mode::RUSR | Mode::WUSR) {
+        Ok(_) => return Ok(()),
+        Err(error) => io::Error::from(error),
+    };
+    match error.kind() {
+        ErrorKind::NotFound
+        | ErrorKind::NotADirectory
+        | ErrorKind::PermissionDenied
+        | ErrorKind::ReadOnlyFilesystem => Err(Failure::io(format!("cannot spill to {}", dir.display()))(error)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,171 @@
+//! `spillpipe`: standard input to standard output, through a disk-backed pipe.
+
+use super::args::{FilterArgs, When};
+use super::digest::Digest;
+use super::ends::{self, End};
+use super::exit::{Exit, Failure};
+use super::figures::Period;
+use super::options::{explain, options};
+use super::signals::Signals;
+use super::stats::{self, Target};
+use super::teller::{Teller, tell_stderr};
+use super::watcher::{Queue, Style, Watch, Watcher};
+use super::{line, text};
+use spillpipe::pipe::{Meter, Options, Pipe, Snapshot};
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal};
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock};
+
+/// Runs the filter, and tells how it went.
+pub(super) fn run(args: &FilterArgs, signals: Signals) -> Exit {
+    let prefix = args.name.as_ref().map_or_else(|| "spillpipe".to_owned(), |name| format!("spillpipe[{name}]"));
+    let session = Session::prepare(args, prefix.clone()).and_then(|(session, pipe)| {
+        let watch = session.watch();
+        let started = Watcher::start(signals, watch)?;
+        Ok((session, pipe, started))
+    });
+    match session {
+        Ok((session, pipe, (watcher, queue))) => {
+            let result = session.transfer(pipe, queue);
+            watcher.stop();
+            session.report(result)
+        }
+        Err(failure) => {
+            tell_stderr(&prefix, &failure.text);
+            failure.exit
+        }
+    }
+}
+
+/// All that outlives the pipe.
+struct Session<'a> {
+    args: &'a FilterArgs,
+    options: Options,
+    meter: Arc<Meter>,
+    /// The meter as it was before anything happened.
+    zero: Snapshot,
+    teller: Arc<Teller>,
+    digest: Option<Digest>,
+    stats: Option<Target>,
+    size_bytes: Arc<OnceLock<u64>>,
+}
+
+impl<'a> Session<'a> {
+    /// Checks all that can be checked before anything starts, and opens what tells of the rest.
+    fn prepare(args: &'a FilterArgs, prefix: String) -> Result<(Self, Pipe), Failure> {
+        let options = options(args);
+        let pipe = Pipe::new(options.clone()).map_err(|error| explain(&error))?;
+        let log = args.log.as_deref().map(open_log).transpose()?;
+        let teller = Arc::new(Teller {
+            prefix,
+            log,
+            warnings: !args.quiet,
+            notes: !args.quiet && (args.verbose || io::stderr().is_terminal()),
+            drawn_columns: Mutex::new(0),
+        });
+        let meter = pipe.meter();
+        let session = Self {
+            args,
+            options,
+            zero: meter.snapshot(),
+            meter,
+            teller,
+            digest: args.digest.map(Digest::new),
+            stats: args.stats.as_deref().map(Target::open).transpose()?,
+            size_bytes: Arc::default(),
+        };
+        Ok((session, pipe))
+    }
+
+    fn watch(&self) -> Watch {
+        Watch {
+            meter: Arc::clone(&self.meter),
+            teller: Arc::clone(&self.teller),
+            style: style(self.args),
+            interval: self.args.interval,
+            name: self.args.name.clone(),
+            size_bytes: Arc::clone(&self.size_bytes),
+        }
+    }
+
+    /// Opens the ends and moves the data.
+    fn transfer(&self, pipe: Pipe, queue: Queue) -> Result<Snapshot, Failure> {
+        ends::check_spill_dir(&self.options.spill.dir)?;
+        let (input, output) = ends::open(self.args)?;
+        if let Some(bytes) = self.args.size.map(|size| size.0).or_else(|| input.bytes_left()) {
+            let _ = self.size_bytes.set(bytes); // Nobody else sets it.
+        }
+        let snapshot = self.listen(pipe, queue).run(&input.file, &output.file);
+        let snapshot = snapshot.map_err(|error| text::failure(&error, &input.name, &output.name))?;
+        End::sync(&output)?;
+        Ok(snapshot)
+    }
+
+    /// The pipe with its events going to the queue, and its output to the digest.
+    fn listen(&self, pipe: Pipe, queue: Queue) -> Pipe {
+        let (meter, when_full) = (Arc::clone(&self.meter), self.options.spill.when_full);
+        let pipe = pipe.on_event(move |event| {
+            if let Some((loudness, text)) = text::event(&event, &meter.snapshot(), when_full) {
+                queue.push(loudness, text);
+            }
+        });
+        match self.digest.clone() {
+            Some(digest) => pipe.tap(move |bytes| digest.update(bytes)),
+            None => pipe,
+        }
+    }
+
+    /// Tells how it went.
+    fn report(mut self, result: Result<Snapshot, Failure>) -> Exit {
+        let stats = self.stats.take();
+        let (end, failure) = match result {
+            Ok(end) => (end, None),
+            Err(failure) => (self.meter.snapshot(), Some(failure)),
+        };
+        let mut exit = failure.as_ref().map_or(Exit::Done, |failure| failure.exit);
+        // A consumer that has seen enough is nothing to talk about.
+        if exit != Exit::ConsumerGone {
+            self.tell(&end, failure.as_ref());
+        }
+        if let Some(stats) = stats {
+            let error = failure.as_ref().map(|failure| failure.text.as_str());
+            let (memory, digest) = (self.options.memory_bytes, self.digest.as_ref());
+            if let Err(failure) = stats.write(&stats::stats(self.args, memory, &end, digest, exit, error)) {
+                self.teller.fail(&failure.text);
+                exit = if exit == Exit::Done { failure.exit } else { exit };
+            }
+        }
+        exit
+    }
+
+    fn tell(&self, end: &Snapshot, failure: Option<&Failure>) {
+        if let Some(text) = text::dropped(end, self.options.spill.when_full) {
+            self.teller.say(text::Loudness::Warning, &text);
+        }
+        match (failure, &self.digest) {
+            (Some(failure), _) => return self.teller.fail(&failure.text),
+            (None, Some(digest)) => self.teller.plain(&format!("{} {}\n", digest.name(), digest.hex())),
+            (None, None) => {}
+        }
+        self.teller.say(text::Loudness::Note, &line::summary(Period { from: &self.zero, to: end }));
+    }
+}
+
+fn open_log(path: &Path) -> Result<File, Failure> {
+    let file = OpenOptions::new().append(true).create(true).open(path);
+    file.map_err(Failure::io(format!("cannot write messages to {}", path.display())))
+}
+
+/// How to show the progress. Without being asked, only on a terminal that shows nothing else.
+fn style(args: &FilterArgs) -> Style {
+    let terminal = io::stderr().is_terminal();
+    match args.progress {
+        When::Never => Style::Hidden,
+        When::Auto if args.quiet || !terminal => Style::Hidden,
+        When::Auto if args.output.is_none() && io::stdout().is_terminal() => Style::Hidden,
+        When::Auto if args.input.is_none() && io::stdin().is_terminal() => Style::Hidden,
+        When::Auto | When::Always if terminal => Style::InPlace,
+        When::Auto | When::Always => Style::Lines,
+    }
+}

@@ -1,0 +1,57 @@
+//! Arguments, already valid one by one, to the options of a pipe.
+
+use super::args::FilterArgs;
+use super::exit::Failure;
+use spillpipe::pipe::{Headroom, Options, OptionsError};
+use spillpipe::units::{Amount, human};
+
+/// The options that the arguments ask for.
+pub(super) fn options(args: &FilterArgs) -> Options {
+    let mut options = Options::default();
+    options.memory_bytes = saturating(match args.memory {
+        Amount::Bytes(bytes) => bytes,
+        Amount::Percent(percent) => Headroom::Percent(percent).bytes(ram_bytes()),
+    });
+    options.chunk_bytes = saturating(args.chunk_size.0);
+    options.codec = args.codec;
+    options.threads = args.threads.unwrap_or(options.threads);
+    options.read_rate = args.read_rate;
+    options.write_rate = args.write_rate;
+    if let Some(dir) = &args.tmpdir {
+        options.spill.dir.clone_from(dir);
+    }
+    options.spill.max_disk_bytes = args.max_disk.map(|size| size.0);
+    options.spill.min_free = match args.min_free {
+        Amount::Bytes(bytes) => Headroom::Bytes(bytes),
+        Amount::Percent(percent) => Headroom::Percent(percent),
+    };
+    options.spill.when_full = args.when_full.into();
+    options
+}
+
+fn saturating(bytes: u64) -> usize {
+    bytes.try_into().unwrap_or(usize::MAX)
+}
+
+/// The memory of the machine, or what a control group leaves us of it.
+fn ram_bytes() -> u64 {
+    let system = rustix::system::sysinfo();
+    let machine = u128::from(system.totalram) * u128::from(system.mem_unit);
+    let machine = u64::try_from(machine).unwrap_or(u64::MAX);
+    // "max" is no number, and outside a container the file is not there.
+    let limit = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
+    limit.and_then(|text| text.trim().parse().ok()).map_or(machine, |limit| machine.min(limit))
+}
+
+/// What is wrong with the options as a whole, in the user's words.
+pub(super) fn explain(error: &OptionsError) -> Failure {
+    let bytes = |bytes: usize| human(bytes.try_into().unwrap_or(u64::MAX));
+    Failure::usage(match error {
+        OptionsError::Memory { memory_bytes, least_bytes } => format!(
+            "memory of {} is too little: with these options it takes at least {} (--memory, --chunk-size)",
+            bytes(*memory_bytes),
+            bytes(*least_bytes)
+        ),
+        other => other.to_string(),
+    })
+}

@@ -1,0 +1,287 @@
+//! The rules that the parent module explains.
+
+use super::measure::{Spacing, Yield};
+use super::{Load, Outcome, Plan};
+use crate::codec::{Codec, ZstdLevel};
+use crate::format::{CodecId, Family};
+
+/// The queue of chunks is filling: chunks go raw from here. The queue then still has room for what arrives while the
+/// chunks in hand are finished; a half instead of a third makes up to twice as many chunks meet a full queue.
+const QUEUE_BUSY: f32 = 0.33;
+/// The queue of chunks is full. The shortest has 4 slots, of which a worker has just emptied one.
+const QUEUE_FULL: f32 = 0.75;
+
+/// Storage is tight, then scarce: fill of the queue in front of the disk, and room left on it.
+const SPILL_TIGHT: f32 = 0.5;
+const SPILL_SCARCE: f32 = 0.75;
+const ROOM_TIGHT: f32 = 0.25;
+const ROOM_SCARCE: f32 = 0.125;
+
+/// Spacing of compressed chunks under pressure: large steps, since at either end it is far off. With one worker at
+/// 3 GB/s and spacing 256, a chunk that was one too many costs 0.1 ms of waiting every 22 ms.
+const PRESSURE_STEP: u32 = 4;
+const PRESSURE_GAP_MAX: u32 = 256;
+/// Chunks without a full queue before the spacing narrows. With it, and the steps from there down, a producer that
+/// falls to 150 MB/s has the heaviest codec back within a second (570 chunks).
+const PRESSURE_PATIENCE: u32 = 384;
+
+/// Spacing of tries at incompressible data. A streak so long is rare (1 in 100,000) where 3 chunks in 10 compress.
+const CHAFF_STREAK: u32 = 32;
+const CHAFF_STEP: u32 = 2;
+const CHAFF_GAP_MAX: u32 = 64;
+
+/// A rung is left when the bucket is full. Every chunk gone raw fills it by the rung's weight, every other drains it by
+/// one: so a weight of `w` bears one raw chunk in `w + 1`, and the size bears a burst or a hiccup.
+const STRAIN_MAX: u32 = 256;
+const STRAIN_DENSE: u32 = 42;
+const STRAIN_FAST: u32 = 7;
+
+/// Chunks without pressure before a heavier rung is tried.
+const PATIENCE_MIN: u32 = 32;
+const PATIENCE_MAX: u32 = 512;
+
+/// Chunks between two changes of family: 16 MiB at the default size, the first segment.
+const FAMILY_DWELL: u32 = 64;
+/// Chunks after which the other family's figures no longer count: 1 GiB at the default size.
+const FAMILY_FORGET: u32 = 4096;
+/// The other family must save this many times as much per nanosecond. Less is noise.
+const FAMILY_MARGIN: f32 = 1.125;
+
+const _: () = assert!(QUEUE_BUSY < QUEUE_FULL && SPILL_TIGHT < SPILL_SCARCE && ROOM_SCARCE < ROOM_TIGHT);
+const _: () = assert!(STRAIN_MAX > 4 * STRAIN_DENSE, "a few raw chunks are no trend");
+const _: () = assert!(FAMILY_FORGET > PATIENCE_MAX);
+
+/// The ladder above raw.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Rung {
+    Lz4,
+    /// zstd:1
+    Fast,
+    /// zstd:3
+    #[default]
+    Dense,
+}
+
+impl Rung {
+    fn codec(self) -> Codec {
+        match self {
+            Self::Lz4 => Codec::Lz4,
+            Self::Fast => Codec::Zstd(ZstdLevel::FASTEST),
+            Self::Dense => Codec::Zstd(ZstdLevel::DEFAULT),
+        }
+    }
+
+    fn family(self) -> Family {
+        if self == Self::Lz4 { Family::Lz4 } else { Family::Zstd }
+    }
+
+    fn lightest_of_family(self) -> Self {
+        if self == Self::Lz4 { Self::Lz4 } else { Self::Fast }
+    }
+
+    fn heaviest_of_family(self) -> Self {
+        if self == Self::Lz4 { Self::Lz4 } else { Self::Dense }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Storage {
+    Plenty,
+    Tight,
+    Scarce,
+}
+
+impl Storage {
+    fn of(load: Load) -> Self {
+        if load.spill_queue >= SPILL_SCARCE || load.disk_room <= ROOM_SCARCE {
+            Self::Scarce
+        } else if load.spill_queue >= SPILL_TIGHT || load.disk_room <= ROOM_TIGHT {
+            Self::Tight
+        } else {
+            Self::Plenty
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Auto {
+    rung: Rung,
+    /// Fill of the bucket that takes the rung down.
+    strain: u32,
+    /// Chunks in a row without pressure, and how many it takes to climb.
+    calm: u32,
+    patience: u32,
+    /// Chunks since the last climb, and since the last change of family.
+    since_climb: u32,
+    since_family: u32,
+    /// Spacing of compressed chunks under pressure, chunks since it last proved too narrow, and whether the last one
+    /// compressed may still prove that.
+    pressure: Spacing,
+    since_full: u32,
+    on_trial: bool,
+    /// Spacing of tries at data that does not compress, and how many did not in a row.
+    chaff: Spacing,
+    chaff_streak: u32,
+    lz4: Yield,
+    zstd: Yield,
+}
+
+impl Default for Auto {
+    fn default() -> Self {
+        Self {
+            rung: Rung::default(),
+            strain: 0,
+            calm: 0,
+            patience: PATIENCE_MIN,
+            since_climb: u32::MAX,
+            since_family: u32::MAX,
+            pressure: Spacing::default(),
+            since_full: u32::MAX,
+            on_trial: false,
+            chaff: Spacing::default(),
+            chaff_streak: 0,
+            lz4: Yield::default(),
+            zstd: Yield::default(),
+        }
+    }
+}
+
+impl Auto {
+    pub(super) fn choose(&mut self, load: Load) -> Plan {
+        self.since_climb = self.since_climb.saturating_add(1);
+        self.since_family = self.since_family.saturating_add(1);
+        self.since_full = self.since_full.saturating_add(1);
+        let storage = Storage::of(load);
+        let codec = self.codec(load.encode_queue, storage);
+        Plan { codec, family: self.rung.family() }
+    }
+
+    fn codec(&mut self, queue: f32, storage: Storage) -> Codec {
+        if queue >= QUEUE_FULL && storage == Storage::Plenty && self.on_trial {
+            self.pressure.widen(PRESSURE_STEP, PRESSURE_GAP_MAX);
+            (self.on_trial, self.since_full) = (false, 0);
+        }
+        if storage == Storage::Scarce && self.rung == Rung::Lz4 {
+            self.change_family(Rung::Fast);
+        }
+        self.chaff.tick();
+        self.pressure.tick();
+        if storage != Storage::Plenty {
+            (self.strain, self.on_trial) = (0, false);
+        }
+        if !self.chaff.is_due() {
+            return Codec::Raw;
+        }
+        let rung = match storage {
+            Storage::Scarce => self.rung.heaviest_of_family(),
+            Storage::Tight if queue >= QUEUE_BUSY => self.rung.lightest_of_family(),
+            Storage::Tight => self.rung,
+            Storage::Plenty if queue >= QUEUE_BUSY || !self.pressure.is_due() => {
+                self.strained();
+                return Codec::Raw;
+            }
+            Storage::Plenty => {
+                if self.on_trial && self.since_full >= PRESSURE_PATIENCE {
+                    self.pressure.narrow(PRESSURE_STEP);
+                }
+                self.on_trial = true;
+                self.pressure.restart();
+                self.eased();
+                self.rung
+            }
+        };
+        self.chaff.restart();
+        rung.codec()
+    }
+
+    /// A chunk goes raw that would better have been compressed.
+    fn strained(&mut self) {
+        self.calm = 0;
+        let weight = if self.rung == Rung::Dense { STRAIN_DENSE } else { STRAIN_FAST };
+        self.strain = (self.strain + weight).min(STRAIN_MAX);
+        if self.strain < STRAIN_MAX {
+            return;
+        }
+        match self.rung {
+            Rung::Dense => self.step_down(Rung::Fast),
+            Rung::Fast => {
+                if self.pays(self.lz4, self.zstd) && self.change_family(Rung::Lz4) {
+                    self.step_down(Rung::Lz4);
+                }
+            }
+            Rung::Lz4 => {
+                if self.pays(self.zstd, self.lz4) {
+                    self.change_family(Rung::Fast);
+                }
+            }
+        }
+    }
+
+    /// A chunk is compressed without pressure.
+    fn eased(&mut self) {
+        self.strain = self.strain.saturating_sub(1);
+        self.calm += 1;
+        if self.calm < self.patience {
+            return;
+        }
+        let climbed = match self.rung {
+            Rung::Lz4 => self.change_family(Rung::Fast),
+            Rung::Fast => {
+                self.rung = Rung::Dense;
+                true
+            }
+            Rung::Dense => false,
+        };
+        self.calm = 0;
+        if climbed {
+            (self.strain, self.since_climb) = (0, 0);
+        }
+    }
+
+    fn step_down(&mut self, rung: Rung) {
+        let failed = self.since_climb <= PATIENCE_MAX;
+        self.patience = if failed { (self.patience * 2).min(PATIENCE_MAX) } else { PATIENCE_MIN };
+        (self.rung, self.strain) = (rung, 0);
+    }
+
+    /// Whether it could be done: not before its time.
+    fn change_family(&mut self, rung: Rung) -> bool {
+        let may = self.since_family >= FAMILY_DWELL;
+        if may {
+            (self.rung, self.since_family, self.strain) = (rung, 0, 0);
+        }
+        may
+    }
+
+    /// Whether the other family promises more than the present one. What is not known, or no longer, is worth a try.
+    fn pays(&self, other: Yield, present: Yield) -> bool {
+        let unknown = other.saved_per_ns().is_none() || self.since_family >= FAMILY_FORGET;
+        match present.saved_per_ns() {
+            None => false,
+            Some(_) if unknown => true,
+            Some(present) => other.saved_per_ns().is_some_and(|other| other > present * FAMILY_MARGIN),
+        }
+    }
+
+    pub(super) fn observe(&mut self, outcome: &Outcome) {
+        match outcome.plan.codec {
+            Codec::Raw => return,
+            Codec::Lz4 => self.lz4.add(outcome),
+            Codec::Zstd(ZstdLevel::FASTEST) => self.zstd.add(outcome),
+            Codec::Zstd(_) => {}
+        }
+        if outcome.stored != CodecId::Raw {
+            self.chaff = Spacing::default();
+            self.chaff_streak = 0;
+            return;
+        }
+        self.chaff_streak = self.chaff_streak.saturating_add(1);
+        if self.chaff_streak >= CHAFF_STREAK {
+            self.chaff.widen(CHAFF_STEP, CHAFF_GAP_MAX);
+            if self.rung == Rung::Lz4 && self.change_family(Rung::Fast) {
+                self.chaff = Spacing::default();
+                self.chaff_streak = 0;
+            }
+        }
+    }
+}

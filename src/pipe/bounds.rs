@@ -1,0 +1,105 @@
+//! How the memory is shared out: every stage's part of the pool, settled before the first byte.
+//!
+//! The parts add up to the pool, each stage keeps to its own, and none ever waits for a buffer that another stage
+//! holds: there is nothing to deadlock on. What is not needed to keep the workers going is halved between window and
+//! ring.
+
+use super::options::{CHUNKS_IN_MEMORY_MIN, MEMORY_BYTES_MIN, Options, OptionsError, THREADS_MAX};
+use crate::codec::encoder_bytes_max;
+use crate::format::frame::frame_bytes_max;
+use crate::format::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, Family, RECORD_BYTES};
+
+/// What a decompression context takes at most, in bytes: libzstd's for frames of one segment.
+const DECODER_BYTES_MAX: usize = 256 << 10;
+/// Least buffers of window and ring together.
+const WINDOW_AND_RING_MIN: usize = 4;
+const PAGE_BYTES: usize = 4096;
+
+/// Shares of the pool, in buffers unless said otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bounds {
+    pub(super) threads: usize,
+    pub(super) chunk_bytes: usize,
+    pub(super) buffer_bytes: usize,
+    /// The whole pool.
+    pub(super) buffers: usize,
+    pub(super) window: usize,
+    pub(super) ring: usize,
+    /// Chunks between intake and ring. Each holds one buffer, and while it is encoded two.
+    pub(super) in_flight: usize,
+    /// Frames between ring and window; the window's slot is taken when the frame is fetched.
+    pub(super) fetched: usize,
+}
+
+impl Bounds {
+    pub(super) fn new(options: &Options) -> Result<Self, OptionsError> {
+        let Options { memory_bytes, chunk_bytes, threads, codec, .. } = *options;
+        if memory_bytes < MEMORY_BYTES_MIN {
+            return Err(OptionsError::Memory { memory_bytes, least_bytes: MEMORY_BYTES_MIN });
+        }
+        if !(CHUNK_BYTES_MIN as usize..=CHUNK_BYTES_MAX as usize).contains(&chunk_bytes) {
+            return Err(OptionsError::Chunk { chunk_bytes });
+        }
+        if !(1..=THREADS_MAX).contains(&threads) {
+            return Err(OptionsError::Threads { threads });
+        }
+        let chunk_bytes = chunk_bytes.min(memory_bytes / CHUNKS_IN_MEMORY_MIN / PAGE_BYTES * PAGE_BYTES);
+        let buffer_bytes = buffer_bytes(chunk_bytes);
+        let per_thread = encoder_bytes_max(codec, chunk_bytes) + DECODER_BYTES_MAX;
+        let fit = |threads: usize| {
+            let buffers = memory_bytes.checked_sub(threads * per_thread)? / buffer_bytes;
+            let (in_flight, fetched) = (threads + 1, threads + 1);
+            // One in intake's hands and one in outflow's, and an output for each encoder.
+            let working = 1 + in_flight + threads + fetched + 1;
+            let rest = buffers.checked_sub(working).filter(|&rest| rest >= WINDOW_AND_RING_MIN)?;
+            let window = rest / 2;
+            let ring = rest - window;
+            Some(Self { threads, chunk_bytes, buffer_bytes, buffers, window, ring, in_flight, fetched })
+        };
+        // Workers beyond what the memory feeds would only wait for one another.
+        let enough = |bounds: &Self| bounds.window + bounds.ring >= bounds.buffers / 2;
+        (1..=threads).rev().filter_map(fit).find(|b| b.threads == 1 || enough(b)).ok_or_else(|| {
+            let least_bytes = per_thread + buffer_bytes * (8 + WINDOW_AND_RING_MIN);
+            OptionsError::Memory { memory_bytes, least_bytes }
+        })
+    }
+}
+
+/// A buffer holds a raw chunk, or the longest frame of one and the record behind it, in whole pages.
+fn buffer_bytes(chunk_bytes: usize) -> usize {
+    let raw_len = u32::try_from(chunk_bytes).unwrap_or(CHUNK_BYTES_MAX);
+    let frame = Family::ALL.map(|family| frame_bytes_max(family, raw_len)).into_iter().max().unwrap_or(raw_len);
+    (frame as usize + RECORD_BYTES).next_multiple_of(PAGE_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{Choice, Codec, TABLE, ZstdLevel};
+
+    #[test]
+    fn the_shares_and_the_contexts_stay_within_the_memory() {
+        let best = Codec::Zstd(ZstdLevel::BEST);
+        let choices = TABLE.iter().map(|row| row.example).chain([best]).map(Choice::Fixed).chain([Choice::Auto]);
+        for codec in choices {
+            for memory_bytes in [MEMORY_BYTES_MIN, 8 << 20, 64 << 20, 1 << 30] {
+                for chunk_bytes in [4 << 10, 256 << 10, 4 << 20] {
+                    for threads in [1, 2, 4, 16] {
+                        let options = Options { memory_bytes, chunk_bytes, threads, codec, ..Options::default() };
+                        let b = Bounds::new(&options).expect("from the least memory on, every combination works");
+                        let contexts = b.threads * (encoder_bytes_max(codec, b.chunk_bytes) + DECODER_BYTES_MAX);
+                        assert!(b.buffers * b.buffer_bytes + contexts <= memory_bytes, "{options:?}: {b:?}");
+                        assert!(b.window + b.ring + 2 + b.in_flight + b.threads + b.fetched <= b.buffers, "{b:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn eight_mebibytes_leave_most_to_the_backlog() {
+        let b = Bounds::new(&Options { memory_bytes: 8 << 20, threads: 2, ..Options::default() }).expect("8 MiB");
+        assert_eq!((b.threads, b.chunk_bytes), (2, 128 << 10));
+        assert!(b.window + b.ring > b.buffers / 2);
+    }
+}

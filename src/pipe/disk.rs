@@ -1,0 +1,141 @@
+//! The two threads that touch the disk: one writes what does not fit into memory, one reads it back in order.
+
+use super::OnEvent;
+use super::event::{Error, Event};
+use super::monitor::Monitor;
+use super::state::{Place, Role, SpillJob, State};
+use crate::ring::{Block, DiskLimits, FullReason, Head, HeadError, Tail, family_of};
+use crate::store::{SegmentName, Store, is_full};
+use std::io;
+use std::path::Path;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+/// What both need.
+#[derive(Clone, Copy)]
+pub(super) struct Disk<'a> {
+    pub(super) monitor: &'a Monitor,
+    pub(super) store: &'a dyn Store,
+    pub(super) dir: &'a Path,
+    pub(super) tmpfs: bool,
+    pub(super) limits: DiskLimits,
+    pub(super) chunk_bytes: usize,
+    pub(super) on_event: &'a OnEvent,
+}
+
+/// What became of a write.
+enum Written {
+    Done { bytes: u64, disk_room: f32 },
+    Full(FullReason),
+}
+
+impl Disk<'_> {
+    fn error(&self, doing: &'static str, source: io::Error) -> Error {
+        Error::Spill { doing, dir: self.dir.to_owned(), source }
+    }
+
+    fn remove(&self, name: Option<SegmentName>) -> Result<(), Error> {
+        let Some(name) = name else { return Ok(()) };
+        self.store.remove(name).map_err(|e| self.error("remove a segment from", e))?;
+        self.monitor.update(State::retry_spill);
+        Ok(())
+    }
+
+    /// Writes blocks until all is over.
+    pub(super) fn spill(self) -> Result<(), Error> {
+        let chunk_bytes = u32::try_from(self.chunk_bytes).expect("a chunk is at most 4 MiB");
+        let mut tail = Tail::new(self.store, chunk_bytes).map_err(Error::Start)?;
+        let mut full_since: Option<Instant> = None;
+        let meter = self.monitor.meter();
+        while let Some(job) = self.monitor.wait(Role::Spill, None, State::take_spill_job) {
+            let SpillJob::Write { blocks, disk_bytes, segments, newest, resuming } = job else {
+                tail.finish();
+                continue;
+            };
+            match self.write(&mut tail, &blocks, Situation { disk_bytes, segments, newest, resuming })? {
+                Written::Done { bytes, disk_room } => {
+                    meter.spilled_bytes.fetch_add(bytes, Relaxed);
+                    let told = self.monitor.update(|state| state.spilled(&blocks, bytes, disk_room));
+                    if let Some(since) = full_since.take() {
+                        super::meter::add_since(&meter.full_ns, since);
+                        if told {
+                            (self.on_event)(Event::Resumed { after: since.elapsed() });
+                        }
+                    }
+                }
+                Written::Full(reason) => {
+                    tail.finish();
+                    full_since.get_or_insert_with(Instant::now);
+                    let name = self.monitor.update(|state| state.spill_is_full(blocks, reason));
+                    if let Some(name) = name {
+                        self.store.remove(name).map_err(|e| self.error("remove a segment from", e))?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, tail: &mut Tail<'_>, blocks: &[Block], now: Situation) -> Result<Written, Error> {
+        let need_bytes = blocks.iter().map(Block::stored_bytes_max).sum();
+        let room = self.limits.room(self.store, now.disk_bytes, need_bytes, now.resuming);
+        let room = match room.map_err(|e| self.error("look for room in", e))? {
+            Ok(room) => room,
+            Err(reason) => return Ok(Written::Full(reason)),
+        };
+        let Some(first) = blocks.first().and_then(Block::first) else {
+            return Ok(Written::Done { bytes: 0, disk_room: room.fraction });
+        };
+        debug_assert_eq!(family_of(blocks), Some(first.family));
+        let at_most = now.segments >= self.limits.segments_max;
+        let segment_bytes = if at_most { u64::MAX } else { room.segment_bytes };
+        if !tail.continues(first.family, segment_bytes, now.newest) {
+            if at_most {
+                return Ok(Written::Full(FullReason::Descriptors { open: now.segments }));
+            }
+            let segment = match tail.begin(first.family, first.offset) {
+                Ok(segment) => segment,
+                Err(e) if is_full(&e) => return Ok(Written::Full(FullReason::System(e))),
+                Err(e) => return Err(self.error("spill to", e)),
+            };
+            if self.monitor.meter().segments.fetch_add(1, Relaxed) == 0 {
+                (self.on_event)(Event::SpillStarted { dir: self.dir.to_owned(), tmpfs: self.tmpfs });
+            }
+            let drained = self.monitor.update(|state| state.began_segment(segment));
+            self.remove(drained)?;
+        }
+        match tail.append(blocks) {
+            Ok(bytes) => Ok(Written::Done { bytes, disk_room: room.fraction }),
+            Err(e) if is_full(&e) => Ok(Written::Full(FullReason::System(e))),
+            Err(e) => Err(self.error("spill to", e)),
+        }
+    }
+
+    /// Reads chunks back until all is over.
+    pub(super) fn fetch(self) -> Result<(), Error> {
+        let mut head = Head::default();
+        while let Some(job) = self.monitor.wait(Role::Fetch, None, State::take_fetch_job) {
+            let segment = job.segment.name();
+            let (chunk, byte) = head.next(&job.segment, self.monitor.pool().take()).map_err(|e| match e {
+                HeadError::Io(e) => self.error("read back from", e),
+                HeadError::Damaged { byte, source } => {
+                    Error::Damaged { dir: self.dir.to_owned(), segment: segment.number, byte, source }
+                }
+            })?;
+            let slot = job.slot();
+            drop(job);
+            let place = Place::Disk { segment: segment.number, byte };
+            let drained = self.monitor.update(|state| state.fetched(slot, chunk, place));
+            self.remove(drained)?;
+        }
+        Ok(())
+    }
+}
+
+/// How the ring stood when the write was planned.
+struct Situation {
+    disk_bytes: u64,
+    segments: usize,
+    newest: Option<SegmentName>,
+    resuming: bool,
+}

@@ -1,0 +1,190 @@
+//! The one lock of the engine, and the waiting.
+//!
+//! A thread asks for its next step with [`Monitor::wait`] and reports what it did with [`Monitor::update`]; both hold
+//! the lock no longer than it takes to handle one chunk. After every change, each role that has sleepers and
+//! something to do gets one of them woken ([`State::ready`] is the same predicate that the step itself obeys), and who
+//! is woken wakes the next: no wake-up can be lost, and nobody is woken in vain.
+
+use super::event::Error;
+use super::meter::{Meter, add_since};
+use super::state::{Role, State};
+use crate::ring::Pool;
+use crate::sync::{Condvar, Mutex, MutexGuard, lock};
+use crate::sys::poll::Stop;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+/// How often a full disk is looked at again, when nothing else says that there is room.
+const RECHECK: Duration = Duration::from_millis(250);
+
+pub(super) struct Monitor {
+    shared: Mutex<Shared>,
+    /// One for each role, in the order of [`Role::ALL`].
+    wakers: [Condvar; Role::ALL.len()],
+    stop: Stop,
+    hungry: AtomicBool,
+    pool: Arc<Pool>,
+    meter: Arc<Meter>,
+}
+
+/// See [`Monitor::end_on_panic`].
+pub(super) struct EndOnPanic<'a>(&'a Monitor);
+
+impl EndOnPanic<'_> {
+    pub(super) fn defuse(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for EndOnPanic<'_> {
+    fn drop(&mut self) {
+        self.0.end(&mut lock(&self.0.shared));
+    }
+}
+
+struct Shared {
+    state: State,
+    sleepers: [usize; Role::ALL.len()],
+    stopped: bool,
+    error: Option<Error>,
+}
+
+impl Monitor {
+    pub(super) fn new(state: State, pool: Arc<Pool>, meter: Arc<Meter>, stop: Stop) -> Self {
+        let shared = Shared { state, sleepers: [0; Role::ALL.len()], stopped: false, error: None };
+        Self {
+            shared: Mutex::new(shared),
+            wakers: std::array::from_fn(|_| Condvar::new()),
+            stop,
+            hungry: AtomicBool::new(false),
+            pool,
+            meter,
+        }
+    }
+
+    pub(super) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    pub(super) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    pub(super) fn stop(&self) -> &Stop {
+        &self.stop
+    }
+
+    /// Whether outflow waits for data.
+    pub(super) fn output_is_hungry(&self) -> bool {
+        self.hungry.load(Relaxed)
+    }
+
+    /// Waits until `step` has something for a thread of `role`, and counts the time in `waited`. `None`: it is over.
+    pub(super) fn wait<T>(
+        &self,
+        role: Role,
+        waited: Option<&AtomicU64>,
+        mut step: impl FnMut(&mut State) -> Option<T>,
+    ) -> Option<T> {
+        let mut shared = lock(&self.shared);
+        let mut since = None;
+        let outcome = loop {
+            if shared.stopped {
+                break None;
+            }
+            if let Some(outcome) = step(&mut shared.state) {
+                self.settle(&mut shared);
+                break Some(outcome);
+            }
+            if shared.state.is_over() {
+                self.end(&mut shared);
+                break None;
+            }
+            if role == Role::Outflow {
+                self.hungry.store(true, Relaxed);
+            }
+            since.get_or_insert_with(Instant::now);
+            shared.sleepers[role as usize] += 1;
+            shared = self.sleep(role, shared);
+            shared.sleepers[role as usize] -= 1;
+        };
+        drop(shared);
+        if role == Role::Outflow {
+            self.hungry.store(false, Relaxed);
+        }
+        if let (Some(since), Some(waited)) = (since, waited) {
+            add_since(waited, since);
+        }
+        outcome
+    }
+
+    fn sleep<'l>(&self, role: Role, shared: MutexGuard<'l, Shared>) -> MutexGuard<'l, Shared> {
+        let waker = &self.wakers[role as usize];
+        let poisoned = std::sync::PoisonError::into_inner;
+        if role != Role::Spill || !shared.state.recheck_is_due() {
+            return waker.wait(shared).unwrap_or_else(poisoned);
+        }
+        let (mut shared, timeout) = waker.wait_timeout(shared, RECHECK).unwrap_or_else(|e| e.into_inner());
+        if timeout.timed_out() {
+            shared.state.retry_spill();
+        }
+        shared
+    }
+
+    /// Changes the state, and wakes whoever that gives something to do.
+    pub(super) fn update<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut shared = lock(&self.shared);
+        let outcome = change(&mut shared.state);
+        self.settle(&mut shared);
+        outcome
+    }
+
+    fn settle(&self, shared: &mut Shared) {
+        shared.state.settle();
+        if shared.state.is_over() {
+            self.end(shared);
+        }
+        for role in Role::ALL {
+            if shared.sleepers[role as usize] > 0 && shared.state.ready(role) {
+                self.wakers[role as usize].notify_one();
+            }
+        }
+        let (state, meter) = (&shared.state, &self.meter);
+        meter.backlog.set(state.backlog_bytes());
+        meter.memory.set(self.pool.bytes_out() as u64);
+        meter.disk.set(state.disk_bytes());
+        let dropped = state.dropped();
+        meter.dropped_chunks.store(dropped.chunks, Relaxed);
+        meter.dropped_bytes.store(dropped.raw_bytes, Relaxed);
+    }
+
+    /// Ends it for this cause, unless there was one before: the first is the root.
+    pub(super) fn fail(&self, error: Error) {
+        let mut shared = lock(&self.shared);
+        if !shared.stopped {
+            shared.error = Some(error);
+            self.end(&mut shared);
+        }
+    }
+
+    fn end(&self, shared: &mut Shared) {
+        shared.stopped = true;
+        self.stop.raise();
+        for waker in &self.wakers {
+            waker.notify_all();
+        }
+    }
+
+    /// Why it ended, if not because all was done.
+    pub(super) fn take_error(&self) -> Option<Error> {
+        lock(&self.shared).error.take()
+    }
+
+    /// Ends everything when what it returns is dropped, as a panic does, and not defused before.
+    pub(super) fn end_on_panic(&self) -> EndOnPanic<'_> {
+        EndOnPanic(self)
+    }
+}

@@ -1,0 +1,480 @@
+//! What the stages share: where every chunk is, and what may happen next.
+//!
+//! ```text
+//!  accept ──> window <──────────────────────────── decoded          take ──> outflow
+//!     │         (slots in order, some still being decoded)
+//!     └──> encode queue ─> encoded, in order ─> ring ─> decode queue
+//! ```
+//! One step of a stage is one call under the lock, and every call ends in [`State::settle`], which moves along what
+//! can move. Order is kept because chunks only ever go from the end of one queue to the end of the next, and because
+//! a chunk goes straight to the window only while nothing is behind it.
+//!
+//! No I/O, no clock, no waiting here: [`super::monitor`] does the waiting.
+
+use super::bounds::Bounds;
+use super::options::WhenFull;
+use crate::codec::{Load, Outcome, Plan, Policy};
+use crate::format::{SegmentNumber, StreamOffset};
+use crate::ring::{Block, Buffer, Count, FullReason, Pool, Readable, Ring, Segment, StoredChunk};
+use crate::store::SegmentName;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// The threads that take turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Intake,
+    Encode,
+    Spill,
+    Fetch,
+    Decode,
+    Outflow,
+}
+
+impl Role {
+    pub(super) const ALL: [Self; 6] =
+        [Self::Intake, Self::Encode, Self::Spill, Self::Fetch, Self::Decode, Self::Outflow];
+}
+
+/// A chunk to be encoded.
+#[derive(Debug)]
+pub(super) struct EncodeJob {
+    ticket: u64,
+    pub(super) offset: StreamOffset,
+    pub(super) raw: Buffer,
+}
+
+/// Where a stored chunk was.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place {
+    Memory,
+    Disk { segment: SegmentNumber, byte: u64 },
+}
+
+/// A chunk to be decoded.
+#[derive(Debug)]
+pub(super) struct DecodeJob {
+    slot: u64,
+    pub(super) chunk: StoredChunk,
+    pub(super) place: Place,
+}
+
+/// A chunk to be read from disk.
+#[derive(Debug)]
+pub(super) struct FetchJob {
+    slot: u64,
+    pub(super) segment: Readable,
+}
+
+/// Something for the spiller to do.
+#[derive(Debug)]
+pub(super) enum SpillJob {
+    /// Write these; the ring is so long and ends in that segment.
+    Write { blocks: Vec<Block>, disk_bytes: u64, segments: usize, newest: Option<SegmentName>, resuming: bool },
+    /// The open segment has been drained: let go of it.
+    Release,
+}
+
+/// What became of a chunk that intake brought.
+#[derive(Debug)]
+pub(super) enum Accepted {
+    /// It is in.
+    Taken,
+    /// It was dropped.
+    Dropped,
+    /// Not yet: an event first, or a segment that was dropped to make room must be removed.
+    Full(FullStep),
+}
+
+/// What a full ring asks of intake before it may go on.
+#[derive(Debug)]
+pub(super) enum FullStep {
+    /// Tell the user that the producer waits, or that chunks are dropped.
+    Tell { reason: FullReason, backlog_bytes: u64 },
+    /// Remove what was dropped.
+    Remove(Option<SegmentName>),
+    /// Give up.
+    Fail(FullReason),
+}
+
+/// No more can be spilled, for now.
+#[derive(Debug)]
+struct Full {
+    /// Until it has been told.
+    reason: Option<FullReason>,
+    /// Something has changed: try again.
+    retry: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    bounds: Bounds,
+    when_full: WhenFull,
+    policy: Policy,
+    disk_room: f32,
+    /// The chunk that is being filled, while intake waits for more of it: the newest of all.
+    open: Option<Buffer>,
+    next_offset: StreamOffset,
+    input_ended: bool,
+    encode_queue: VecDeque<EncodeJob>,
+    /// Chunks on their way into the ring, oldest first; `None` while being encoded.
+    in_flight: VecDeque<Option<StoredChunk>>,
+    first_ticket: u64,
+    ring: Ring,
+    decode_queue: VecDeque<DecodeJob>,
+    /// Frames taken from the ring and not yet decoded.
+    fetched: usize,
+    /// What goes out next, oldest first; `None` while being decoded.
+    window: VecDeque<Option<Buffer>>,
+    first_slot: u64,
+    /// Bytes in outflow's hands.
+    handing_out: u64,
+    full: Option<Full>,
+    /// The segment that the spiller holds open.
+    spilling_to: Option<SegmentName>,
+    taken_out: u64,
+    dropped: Count,
+}
+
+impl State {
+    pub(super) fn new(bounds: Bounds, pool: Arc<Pool>, policy: Policy, when_full: WhenFull) -> Self {
+        Self {
+            bounds,
+            when_full,
+            policy,
+            disk_room: 1.0,
+            open: None,
+            next_offset: StreamOffset(0),
+            input_ended: false,
+            encode_queue: VecDeque::new(),
+            in_flight: VecDeque::new(),
+            first_ticket: 0,
+            ring: Ring::new(pool, bounds.ring),
+            decode_queue: VecDeque::new(),
+            fetched: 0,
+            window: VecDeque::new(),
+            first_slot: 0,
+            handing_out: 0,
+            full: None,
+            spilling_to: None,
+            taken_out: 0,
+            dropped: Count::default(),
+        }
+    }
+
+    /// Whether a thread of that role would get something to do.
+    pub(super) fn ready(&self, role: Role) -> bool {
+        match role {
+            Role::Intake => self.can_accept() || self.full_step_is_due(),
+            Role::Encode => !self.encode_queue.is_empty(),
+            Role::Spill => self.can_spill() || self.can_release(),
+            Role::Fetch => self.can_fetch() && self.ring.readable(),
+            Role::Decode => !self.decode_queue.is_empty(),
+            Role::Outflow => match self.window.front() {
+                Some(slot) => slot.is_some(),
+                None => (self.open.is_some() && self.ring_is_idle()) || self.is_over(),
+            },
+        }
+    }
+
+    /// Whether everything that came in has been handed to outflow.
+    pub(super) fn is_over(&self) -> bool {
+        let nothing_held = self.window.is_empty() && self.open.is_none() && self.handing_out == 0;
+        self.input_ended && nothing_held && self.ring_is_idle()
+    }
+
+    /// Whether nothing is in the ring or on its way there.
+    fn ring_is_idle(&self) -> bool {
+        self.in_flight.is_empty() && self.ring.is_empty()
+    }
+
+    // ── intake ──
+
+    fn window_accepts(&self) -> bool {
+        self.ring_is_idle() && self.window.len() < self.bounds.window
+    }
+
+    fn can_accept(&self) -> bool {
+        self.window_accepts() || self.in_flight.len() < self.bounds.in_flight
+    }
+
+    /// Takes in the chunk that follows on the one before, and empties `chunk`. `None`: there is no room now.
+    pub(super) fn accept(&mut self, chunk: &mut Option<Buffer>) -> Option<Accepted> {
+        debug_assert!(self.open.is_none(), "the open chunk is taken back before another is brought");
+        if !self.can_accept() {
+            return self.accept_when_full(chunk);
+        }
+        let raw = chunk.take()?;
+        let offset = self.pass(raw.len());
+        if self.window_accepts() {
+            self.window.push_back(Some(raw));
+        } else {
+            let ticket = self.first_ticket + self.in_flight.len() as u64;
+            self.in_flight.push_back(None);
+            self.encode_queue.push_back(EncodeJob { ticket, offset, raw });
+        }
+        Some(Accepted::Taken)
+    }
+
+    /// The stream goes on by `len` bytes; returns where they start.
+    fn pass(&mut self, len: usize) -> StreamOffset {
+        let offset = self.next_offset;
+        self.next_offset.0 += len as u64;
+        offset
+    }
+
+    fn full_step_is_due(&self) -> bool {
+        let Some(full) = self.full.as_ref().filter(|full| !full.retry) else { return false };
+        full.reason.is_some()
+            || match self.when_full {
+                WhenFull::Block | WhenFull::Fail => false,
+                WhenFull::DropNew => true,
+                WhenFull::DropOldest => self.ring.can_drop(),
+            }
+    }
+
+    fn accept_when_full(&mut self, chunk: &mut Option<Buffer>) -> Option<Accepted> {
+        if !self.full_step_is_due() {
+            return None;
+        }
+        let backlog_bytes = self.backlog_bytes();
+        let full = self.full.as_mut()?;
+        if let Some(reason) = full.reason.take() {
+            let fail = self.when_full == WhenFull::Fail;
+            let step = if fail { FullStep::Fail(reason) } else { FullStep::Tell { reason, backlog_bytes } };
+            return Some(Accepted::Full(step));
+        }
+        if self.when_full == WhenFull::DropNew {
+            let raw = chunk.take()?;
+            self.pass(raw.len());
+            self.dropped.chunks += 1;
+            self.dropped.raw_bytes += raw.len() as u64;
+            return Some(Accepted::Dropped);
+        }
+        let (count, name) = self.ring.drop_oldest()?;
+        // Where a segment has to be removed first, that is when to try again.
+        full.retry = name.is_none();
+        self.dropped.chunks += count.chunks;
+        self.dropped.raw_bytes += count.raw_bytes;
+        Some(Accepted::Full(FullStep::Remove(name)))
+    }
+
+    /// Leaves the chunk that is being filled here, while intake waits for more.
+    pub(super) fn stage(&mut self, chunk: Buffer) {
+        self.open = Some(chunk);
+    }
+
+    /// Takes it back, unless outflow took it.
+    pub(super) fn unstage(&mut self) -> Option<Buffer> {
+        self.open.take()
+    }
+
+    pub(super) fn end_input(&mut self) {
+        self.input_ended = true;
+    }
+
+    // ── encoders ──
+
+    /// The next chunk to encode, and how. The plan is made as late as this, so that it fits the pressure.
+    pub(super) fn take_encode_job(&mut self) -> Option<(EncodeJob, Plan)> {
+        let job = self.encode_queue.pop_front()?;
+        Some((job, self.policy.choose(self.load())))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a hint for the codec policy")]
+    fn load(&self) -> Load {
+        Load {
+            encode_queue: self.encode_queue.len() as f32 / self.bounds.in_flight as f32,
+            spill_queue: self.ring.back_fill(),
+            disk_room: self.disk_room,
+        }
+    }
+
+    /// The chunk of `ticket` has been encoded.
+    pub(super) fn encoded(&mut self, ticket: u64, chunk: StoredChunk, outcome: &Outcome) {
+        self.policy.observe(outcome);
+        let index = usize::try_from(ticket - self.first_ticket).expect("in flight");
+        self.in_flight[index] = Some(chunk);
+    }
+
+    // ── the spiller ──
+
+    fn can_spill(&self) -> bool {
+        // After the end of the input nobody waits for memory any more.
+        !self.input_ended && self.ring.can_spill() && self.full.as_ref().is_none_or(|full| full.retry)
+    }
+
+    fn can_release(&self) -> bool {
+        self.spilling_to.is_some() && self.spilling_to != self.ring.newest_segment()
+    }
+
+    /// Whether the spiller should look again after a while, though nothing told it to.
+    pub(super) fn recheck_is_due(&self) -> bool {
+        !self.input_ended && self.ring.can_spill() && self.full.as_ref().is_some_and(|full| !full.retry)
+    }
+
+    pub(super) fn take_spill_job(&mut self) -> Option<SpillJob> {
+        if self.can_spill() {
+            return Some(SpillJob::Write {
+                blocks: self.ring.spill(),
+                disk_bytes: self.ring.disk_bytes(),
+                segments: self.ring.segments(),
+                newest: self.ring.newest_segment(),
+                resuming: self.full.is_some(),
+            });
+        }
+        if self.can_release() {
+            self.spilling_to = None;
+            return Some(SpillJob::Release);
+        }
+        None
+    }
+
+    pub(super) fn began_segment(&mut self, segment: Segment) -> Option<SegmentName> {
+        self.spilling_to = Some(segment.name());
+        self.ring.began(segment)
+    }
+
+    /// The blocks are on disk. Returns whether the user was told that it was full before.
+    pub(super) fn spilled(&mut self, blocks: &[Block], bytes: u64, disk_room: f32) -> bool {
+        self.ring.spilled(blocks, bytes);
+        self.disk_room = disk_room;
+        self.full.take().is_some_and(|full| full.reason.is_none())
+    }
+
+    /// The blocks stay in memory: no more can be spilled. Returns the segment to remove, if one came to hold nothing.
+    pub(super) fn spill_is_full(&mut self, blocks: Vec<Block>, reason: FullReason) -> Option<SegmentName> {
+        self.disk_room = 0.0;
+        self.spilling_to = None;
+        let reason = match self.full.take() {
+            // Told already: the same story goes on.
+            Some(Full { reason: None, .. }) => None,
+            _ => Some(reason),
+        };
+        self.full = Some(Full { reason, retry: false });
+        self.ring.unspill(blocks)
+    }
+
+    /// Space may have come back.
+    pub(super) fn retry_spill(&mut self) {
+        if let Some(full) = &mut self.full {
+            full.retry = true;
+        }
+    }
+
+    // ── fetching and decoding ──
+
+    fn can_fetch(&self) -> bool {
+        self.window.len() < self.bounds.window && self.fetched < self.bounds.fetched
+    }
+
+    fn reserve_slot(&mut self) -> u64 {
+        self.fetched += 1;
+        self.window.push_back(None);
+        self.first_slot + self.window.len() as u64 - 1
+    }
+
+    pub(super) fn take_fetch_job(&mut self) -> Option<FetchJob> {
+        if !self.can_fetch() {
+            return None;
+        }
+        let segment = self.ring.begin_read()?;
+        Some(FetchJob { slot: self.reserve_slot(), segment })
+    }
+
+    /// The chunk has been read. Returns the segment to remove, if that was its last.
+    pub(super) fn fetched(&mut self, slot: u64, chunk: StoredChunk, place: Place) -> Option<SegmentName> {
+        let raw_len = chunk.info.raw_len;
+        self.decode_queue.push_back(DecodeJob { slot, chunk, place });
+        self.ring.end_read(raw_len)
+    }
+
+    pub(super) fn take_decode_job(&mut self) -> Option<DecodeJob> {
+        self.decode_queue.pop_front()
+    }
+
+    pub(super) fn decoded(&mut self, slot: u64, raw: Buffer) {
+        self.fetched -= 1;
+        let index = usize::try_from(slot - self.first_slot).expect("in the window");
+        self.window[index] = Some(raw);
+    }
+
+    // ── outflow ──
+
+    /// What goes out next. `None`: nothing is there now, or it is over.
+    pub(super) fn take_out(&mut self) -> Option<Buffer> {
+        let chunk = if self.window.front().is_some_and(Option::is_some) {
+            self.first_slot += 1;
+            self.window.pop_front().flatten()?
+        } else if self.window.is_empty() && self.ring_is_idle() {
+            let chunk = self.open.take()?;
+            self.pass(chunk.len());
+            chunk
+        } else {
+            return None;
+        };
+        self.handing_out = chunk.len() as u64;
+        self.taken_out += self.handing_out;
+        Some(chunk)
+    }
+
+    /// The chunk that was taken out has been written.
+    pub(super) fn handed_out(&mut self) {
+        self.handing_out = 0;
+    }
+
+    // ── all ──
+
+    /// Moves along what can move without a thread's help: encoded chunks into the ring, in order; the oldest chunks,
+    /// while they are in memory, to the decoders.
+    pub(super) fn settle(&mut self) {
+        loop {
+            let next = self.in_flight.front().and_then(Option::as_ref);
+            if next.is_some_and(|chunk| self.ring.accepts(&chunk.info)) {
+                self.first_ticket += 1;
+                if let Some(chunk) = self.in_flight.pop_front().flatten() {
+                    self.ring.push(chunk);
+                }
+            } else if self.can_fetch()
+                && let Some(chunk) = self.ring.pop_from_memory()
+            {
+                let slot = self.reserve_slot();
+                self.decode_queue.push_back(DecodeJob { slot, chunk, place: Place::Memory });
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Raw bytes taken in and not yet written out. The open chunk and intake's own count, too, once it brought them.
+    pub(super) fn backlog_bytes(&self) -> u64 {
+        let open = self.open.as_ref().map_or(0, Buffer::len) as u64;
+        self.next_offset.0 + open - self.taken_out + self.handing_out - self.dropped.raw_bytes
+    }
+
+    pub(super) fn disk_bytes(&self) -> u64 {
+        self.ring.disk_bytes()
+    }
+
+    pub(super) fn dropped(&self) -> Count {
+        self.dropped
+    }
+}
+
+impl EncodeJob {
+    pub(super) fn ticket(&self) -> u64 {
+        self.ticket
+    }
+}
+
+impl DecodeJob {
+    pub(super) fn slot(&self) -> u64 {
+        self.slot
+    }
+}
+
+impl FetchJob {
+    pub(super) fn slot(&self) -> u64 {
+        self.slot
+    }
+}

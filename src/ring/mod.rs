@@ -1,0 +1,309 @@
+//! The ring: the encoded chunks of one stream in order, in memory first and then on disk.
+//!
+//! ```text
+//!          pop                                                                     push
+//!   window <── │ front │ <── │ seg │ seg │ seg │ seg (tail) │ <── blocks under way <── │ back │ <── encoders
+//!               memory                    disk                                          memory
+//!               oldest                                                                  newest
+//! ```
+//! - *Memory first.* While nothing is on disk, chunks go to the front, as far as the budget allows: the oldest data is
+//!   read next and is what memory should hold. Only what is newer goes to the back, and from there to disk.
+//! - Whatever is drained from the front, or from the back before its turn on disk came, never costs a disk write.
+//! - A chunk gets its record, and so its place in a segment, only when it is written there. So a write that failed
+//!   leaves nothing to repair: the segment ends where it last succeeded, and the blocks go into the next one.
+//! - A segment is begun, appended to, read and removed; nothing in it is ever changed.
+//!
+//! [`Ring`] is the bookkeeping alone, without I/O: it lives behind the engine's lock. [`Tail`] writes and [`Head`]
+//! reads segments, each owned by one thread, outside the lock. Nothing here compresses, waits or prints.
+
+mod chunk;
+mod head;
+mod limits;
+mod pool;
+mod shelf;
+mod tail;
+
+pub use chunk::ChunkInfo;
+pub use head::{Head, HeadError, Readable};
+pub use limits::{DiskLimits, FullReason, Headroom, Room};
+pub use pool::{Buffer, Pool};
+pub use shelf::{Block, Shelf, StoredChunk};
+pub use tail::Tail;
+
+use crate::format::{Family, SegmentHeader};
+use crate::store::{Read, SegmentName};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Most bytes that one write to disk is made of, unless a single block is longer.
+const WRITE_BYTES_MAX: u64 = 1 << 20;
+
+/// A segment on disk, as far as the ring needs to know it.
+#[derive(Debug)]
+pub struct Segment {
+    name: SegmentName,
+    header: SegmentHeader,
+    file: Arc<dyn Read>,
+    len: u64,
+    unread: Count,
+}
+
+/// Chunks and raw bytes that are yet to be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Chunks.
+    pub chunks: u64,
+    /// Their raw bytes.
+    pub raw_bytes: u64,
+}
+
+impl Segment {
+    fn new(name: SegmentName, header: SegmentHeader, file: Arc<dyn Read>, len: u64) -> Self {
+        Self { name, header, file, len, unread: Count::default() }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> SegmentName {
+        self.name
+    }
+}
+
+/// The bookkeeping of a ring.
+#[derive(Debug)]
+pub struct Ring {
+    pool: Arc<Pool>,
+    /// Buffers that the front, the back and the blocks under way may take together.
+    blocks_max: usize,
+    /// Of these, how many are kept for the back.
+    back_blocks_min: usize,
+    front: Shelf,
+    segments: VecDeque<Segment>,
+    disk_bytes: u64,
+    back: Shelf,
+    /// Blocks that are being written.
+    under_way: usize,
+    /// The oldest segment is being read.
+    reading: bool,
+}
+
+impl Ring {
+    /// An empty ring that may take `blocks_max` buffers of `pool`.
+    ///
+    /// # Panics
+    /// When `blocks_max` is under 2.
+    #[must_use]
+    pub fn new(pool: Arc<Pool>, blocks_max: usize) -> Self {
+        assert!(blocks_max >= 2, "one block to be written and one to be filled");
+        Self {
+            pool,
+            blocks_max,
+            back_blocks_min: (blocks_max / 4).max(2),
+            front: Shelf::default(),
+            segments: VecDeque::new(),
+            disk_bytes: 0,
+            back: Shelf::default(),
+            under_way: 0,
+            reading: false,
+        }
+    }
+
+    /// Whether nothing is in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.front.is_empty() && self.nothing_behind_front()
+    }
+
+    fn nothing_behind_front(&self) -> bool {
+        self.segments.is_empty() && self.under_way == 0 && self.back.is_empty()
+    }
+
+    fn front_blocks_max(&self) -> usize {
+        self.blocks_max - self.back_blocks_min
+    }
+
+    fn back_blocks_max(&self) -> usize {
+        self.blocks_max - self.front.blocks()
+    }
+
+    /// Whether the chunk can be taken in now.
+    #[must_use]
+    pub fn accepts(&self, info: &ChunkInfo) -> bool {
+        self.to_front(info)
+            || self.under_way + self.back.blocks() < self.back_blocks_max()
+            || (self.back.fits(info) && self.under_way + self.back.blocks() <= self.back_blocks_max())
+    }
+
+    fn to_front(&self, info: &ChunkInfo) -> bool {
+        let room = self.front.blocks() < self.front_blocks_max();
+        self.nothing_behind_front() && (room || self.front.fits(info))
+    }
+
+    /// Takes in the newest chunk, which it [`accepts`](Self::accepts).
+    pub fn push(&mut self, chunk: StoredChunk) {
+        debug_assert!(self.accepts(&chunk.info));
+        if self.to_front(&chunk.info) {
+            self.front.push(chunk);
+        } else {
+            self.back.push(chunk);
+        }
+    }
+
+    /// Takes the oldest chunk, if it is in memory.
+    pub fn pop_from_memory(&mut self) -> Option<StoredChunk> {
+        if self.front.is_empty() && self.segments.is_empty() && self.under_way == 0 {
+            // Nothing is on disk: what waits to be written is the oldest, and need not be.
+            while self.front.blocks() < self.front_blocks_max() {
+                let Some(block) = self.back.pop_block() else { break };
+                self.front.push_block(block);
+            }
+        }
+        self.front.pop(&self.pool)
+    }
+
+    /// Whether the oldest chunk is on disk, ready to be read.
+    #[must_use]
+    pub fn readable(&self) -> bool {
+        self.front.is_empty() && !self.reading && self.segments.front().is_some_and(|s| s.unread.chunks > 0)
+    }
+
+    /// Tells where on disk the oldest chunk is, if it is there. [`end_read`](Self::end_read) must follow.
+    pub fn begin_read(&mut self) -> Option<Readable> {
+        if !self.readable() {
+            return None;
+        }
+        self.reading = true;
+        let Segment { name, header, file, len, .. } = self.segments.front()?;
+        Some(Readable { name: *name, header: *header, file: Arc::clone(file), len: *len })
+    }
+
+    /// A chunk of `raw_len` bytes of the oldest segment has been read. When that was its last, the segment is
+    /// dropped and its name returned, for removal.
+    pub fn end_read(&mut self, raw_len: u32) -> Option<SegmentName> {
+        self.reading = false;
+        let segment = self.segments.front_mut()?;
+        segment.unread.chunks -= 1;
+        segment.unread.raw_bytes -= u64::from(raw_len);
+        self.remove_drained()
+    }
+
+    /// Drops the oldest segment if nothing in it is left to read, unless it is just being appended to.
+    fn remove_drained(&mut self) -> Option<SegmentName> {
+        let appending = self.under_way > 0 && self.segments.len() == 1;
+        if self.reading || appending || self.segments.front()?.unread.chunks > 0 {
+            return None;
+        }
+        self.pop_segment().map(|segment| segment.name)
+    }
+
+    fn pop_segment(&mut self) -> Option<Segment> {
+        let segment = self.segments.pop_front()?;
+        self.disk_bytes -= segment.len;
+        Some(segment)
+    }
+
+    /// Whether there are blocks to be written.
+    #[must_use]
+    pub fn can_spill(&self) -> bool {
+        self.under_way == 0 && self.back.oldest_whole().is_some()
+    }
+
+    /// Takes blocks of one family to be written: as many as make one large write.
+    pub fn spill(&mut self) -> Vec<Block> {
+        let mut blocks = Vec::new();
+        let mut bytes = 0;
+        let mut family = None;
+        while let Some(block) = self.back.oldest_whole() {
+            let its_family = block.first().map(|info| info.family);
+            if bytes >= WRITE_BYTES_MAX || family.is_some_and(|f| Some(f) != its_family) {
+                break;
+            }
+            family = its_family;
+            bytes += block.iter().map(|(_, frame)| frame.len() as u64).sum::<u64>();
+            blocks.extend(self.back.pop_block());
+        }
+        self.under_way = blocks.len();
+        blocks
+    }
+
+    /// The newest segment, which is the one to append to, unless all of it was read and it is gone.
+    #[must_use]
+    pub fn newest_segment(&self) -> Option<SegmentName> {
+        self.segments.back().map(|segment| segment.name)
+    }
+
+    /// A segment has been begun, for the blocks under way. When the one before has been read to its end, it is
+    /// dropped and its name returned, for removal.
+    pub fn began(&mut self, segment: Segment) -> Option<SegmentName> {
+        self.disk_bytes += segment.len;
+        self.segments.push_back(segment);
+        self.remove_drained()
+    }
+
+    /// The blocks under way have been written to the newest segment, in so many bytes.
+    pub fn spilled(&mut self, blocks: &[Block], bytes: u64) {
+        if let Some(tail) = self.segments.back_mut() {
+            tail.len += bytes;
+            for block in blocks {
+                tail.unread.chunks += block.len() as u64;
+                tail.unread.raw_bytes += block.raw_bytes();
+            }
+        }
+        self.disk_bytes += bytes;
+        self.under_way = 0;
+    }
+
+    /// The blocks under way could not be written: they are the oldest of the back again. When the segment that they
+    /// were meant for holds nothing else, it is dropped and its name returned, for removal.
+    pub fn unspill(&mut self, blocks: Vec<Block>) -> Option<SegmentName> {
+        for block in blocks.into_iter().rev() {
+            self.back.unpop_block(block);
+        }
+        self.under_way = 0;
+        self.remove_drained()
+    }
+
+    /// Whether [`drop_oldest`](Self::drop_oldest) would drop something now.
+    #[must_use]
+    pub fn can_drop(&self) -> bool {
+        !self.reading && self.under_way == 0 && !self.is_empty()
+    }
+
+    /// Gives up the oldest data on disk, a whole segment, or where there is none in memory, a block. `None`: it is
+    /// just being read or written, or there is nothing.
+    pub fn drop_oldest(&mut self) -> Option<(Count, Option<SegmentName>)> {
+        if !self.can_drop() {
+            return None;
+        }
+        if let Some(segment) = self.pop_segment() {
+            return Some((segment.unread, Some(segment.name)));
+        }
+        let block = self.front.pop_block().or_else(|| self.back.pop_block())?;
+        Some((Count { chunks: block.len() as u64, raw_bytes: block.raw_bytes() }, None))
+    }
+
+    /// Bytes on disk.
+    #[must_use]
+    pub fn disk_bytes(&self) -> u64 {
+        self.disk_bytes
+    }
+
+    /// Segments on disk.
+    #[must_use]
+    pub fn segments(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// Fill of the memory that waits for the disk, 0 to 1.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a hint for the codec policy")]
+    pub fn back_fill(&self) -> f32 {
+        (self.under_way + self.back.blocks()) as f32 / self.back_blocks_max() as f32
+    }
+}
+
+/// The family of the blocks of one write.
+#[must_use]
+pub fn family_of(blocks: &[Block]) -> Option<Family> {
+    blocks.first().and_then(Block::first).map(|info| info.family)
+}

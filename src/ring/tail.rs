@@ -1,0 +1,137 @@
+//! The writing end of the ring: blocks of chunks into segments, one after another.
+
+use super::{Block, Segment};
+use crate::format::{
+    CHUNKS_PER_SEGMENT_MAX, ChunkSeq, Family, HEADER_BYTES, RECORD_BYTES, Salt, SegmentHeader, SegmentNumber, StoreId,
+    StreamOffset,
+};
+use crate::store::{Append, SegmentName, Store};
+use crate::sys;
+use std::io::{self, IoSlice};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Appends chunks to the newest segment. Owned by one thread; the ring's shared state learns of what is written
+/// only after it was.
+#[derive(Debug)]
+pub struct Tail<'s> {
+    store: &'s dyn Store,
+    id: StoreId,
+    chunk_bytes_max: u32,
+    next_number: SegmentNumber,
+    next_seq: ChunkSeq,
+    current: Option<Current>,
+    records: Vec<[u8; RECORD_BYTES]>,
+}
+
+#[derive(Debug)]
+struct Current {
+    file: Box<dyn Append>,
+    header: SegmentHeader,
+}
+
+impl<'s> Tail<'s> {
+    /// A tail that has written nothing.
+    ///
+    /// # Errors
+    /// When the system has no random numbers.
+    pub fn new(store: &'s dyn Store, chunk_bytes_max: u32) -> io::Result<Self> {
+        let mut id = [0; 16];
+        sys::random::fill_random(&mut id)?;
+        Ok(Self {
+            store,
+            id: StoreId(id),
+            chunk_bytes_max,
+            next_number: SegmentNumber(1),
+            next_seq: ChunkSeq(0),
+            current: None,
+            records: Vec::new(),
+        })
+    }
+
+    /// Whether the next chunks of `family` go into the segment that is open, given how long one should be and
+    /// which one the ring has as its newest.
+    #[must_use]
+    pub fn continues(&self, family: Family, segment_bytes: u64, newest: Option<SegmentName>) -> bool {
+        self.current.as_ref().is_some_and(|current| {
+            let name = SegmentName { number: current.header.number, family };
+            let chunks = self.next_seq.0 - current.header.first_seq.0;
+            let room = current.file.len() < segment_bytes && chunks < u64::from(CHUNKS_PER_SEGMENT_MAX) / 2;
+            room && current.header.family == family && newest == Some(name)
+        })
+    }
+
+    /// Lets go of the open segment, if there is one: it takes no more.
+    pub fn finish(&mut self) {
+        self.current = None;
+    }
+
+    /// Begins the next segment.
+    ///
+    /// # Errors
+    /// What the system said; nothing is left of the segment then.
+    pub fn begin(&mut self, family: Family, first_offset: StreamOffset) -> io::Result<Segment> {
+        self.current = None;
+        let mut salt = [0; 4];
+        sys::random::fill_random(&mut salt)?;
+        let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+        let header = SegmentHeader {
+            store: self.id,
+            number: self.next_number,
+            first_seq: self.next_seq,
+            first_offset,
+            chunk_bytes_max: self.chunk_bytes_max,
+            salt: Salt(u32::from_le_bytes(salt)),
+            created_ns: u64::try_from(created).unwrap_or(u64::MAX),
+            family,
+        };
+        let name = SegmentName { number: header.number, family };
+        let mut file = self.store.create(name)?;
+        // The number is used up, whatever becomes of the segment.
+        self.next_number.0 += 1;
+        let opened = file.append(&[IoSlice::new(&header.encode())]).and_then(|()| self.store.open(name));
+        match opened {
+            Ok(reader) => {
+                self.current = Some(Current { file, header });
+                Ok(Segment::new(name, header, reader, HEADER_BYTES as u64))
+            }
+            Err(error) => {
+                self.store.remove(name)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Appends the chunks of `blocks`, all of the family of the open segment, in one call. Returns the bytes
+    /// written.
+    ///
+    /// # Errors
+    /// What the system said. None of the chunks counts as written, and the segment takes no more: the next write
+    /// must [`begin`](Self::begin) another.
+    ///
+    /// # Panics
+    /// When no segment is open.
+    pub fn append(&mut self, blocks: &[Block]) -> io::Result<u64> {
+        let current = self.current.as_mut().expect("a segment is begun before it is appended to");
+        let key = current.header.key();
+        self.records.clear();
+        let mut seq = self.next_seq;
+        for (info, _) in blocks.iter().flat_map(Block::iter) {
+            self.records.push(info.record(seq).encode(&key));
+            seq.0 += 1;
+        }
+        let frames = blocks.iter().flat_map(Block::iter).map(|(_, frame)| frame);
+        let parts: Vec<_> =
+            self.records.iter().zip(frames).flat_map(|(r, f)| [IoSlice::new(r), IoSlice::new(f)]).collect();
+        let before = current.file.len();
+        match current.file.append(&parts) {
+            Ok(()) => {
+                self.next_seq = seq;
+                Ok(current.file.len() - before)
+            }
+            Err(error) => {
+                self.current = None;
+                Err(error)
+            }
+        }
+    }
+}

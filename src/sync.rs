@@ -1,0 +1,13 @@
+//! The locks and threads of the engine: std's, or shuttle's where the engine is model-checked (`--cfg shuttle`).
+
+#[cfg(not(shuttle))]
+pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
+
+#[cfg(shuttle)]
+pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard};
+
+/// Locks, also after another thread panicked while it held the lock: the state is changed in whole transitions, and
+/// the panic itself is what the user must see.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -41,8 +41,10 @@ const STRAIN_FAST: u32 = 6;
 const PATIENCE_MIN: u32 = 32;
 const PATIENCE_MAX: u32 = 512;
 
-/// Chunks between two changes of family: 16 MiB at the default size, the first segment.
-const FAMILY_DWELL: u32 = 64;
+/// Chunks between two changes of family, at first (16 MiB at the default size, the first segment) and when one follows
+/// the other: whatever the signals do, there are few.
+const FAMILY_DWELL_MIN: u32 = 64;
+const FAMILY_DWELL_MAX: u32 = 512;
 /// Chunks after which the other family's figures no longer count: 1 GiB at the default size.
 const FAMILY_FORGET: u32 = 4096;
 /// The other family must save this many times as much per nanosecond. Less is noise.
@@ -50,7 +52,7 @@ const FAMILY_MARGIN: f32 = 1.125;
 
 const _: () = assert!(QUEUE_BUSY < QUEUE_FULL && SPILL_TIGHT < SPILL_SCARCE && ROOM_SCARCE < ROOM_TIGHT);
 const _: () = assert!(STRAIN_MAX > 4 * STRAIN_DENSE, "a few raw chunks are no trend");
-const _: () = assert!(FAMILY_FORGET > PATIENCE_MAX);
+const _: () = assert!(FAMILY_FORGET > 2 * FAMILY_DWELL_MAX);
 
 /// The ladder above raw.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,9 +114,10 @@ pub(super) struct Auto {
     /// Chunks in a row without pressure, and how many it takes to climb.
     calm: u32,
     patience: u32,
-    /// Chunks since the last climb, and since the last change of family.
+    /// Chunks since the last climb, since the last change of family, and how many it takes to the next.
     since_climb: u32,
     since_family: u32,
+    family_dwell: u32,
     /// Spacing of compressed chunks under pressure, chunks since it last proved too narrow, and whether the last one
     /// compressed may still prove that.
     pressure: Spacing,
@@ -136,6 +139,7 @@ impl Default for Auto {
             patience: PATIENCE_MIN,
             since_climb: u32::MAX,
             since_family: u32::MAX,
+            family_dwell: FAMILY_DWELL_MIN,
             pressure: Spacing::default(),
             since_full: u32::MAX,
             on_trial: false,
@@ -247,8 +251,10 @@ impl Auto {
 
     /// Whether it could be done: not before its time.
     fn change_family(&mut self, rung: Rung) -> bool {
-        let may = self.since_family >= FAMILY_DWELL;
+        let may = self.since_family >= self.family_dwell;
         if may {
+            let soon = self.since_family < 2 * FAMILY_DWELL_MAX;
+            self.family_dwell = if soon { (self.family_dwell * 2).min(FAMILY_DWELL_MAX) } else { FAMILY_DWELL_MIN };
             (self.rung, self.since_family, self.strain) = (rung, 0, 0);
         }
         may

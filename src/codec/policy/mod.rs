@@ -21,9 +21,10 @@
 //!    stores as much as zstd:1 (4.0); zstd:1 with 1 in 7 raw as much as lz4 (2.8). A leaky bucket measures the share.
 //!    A calm run of 32 chunks climbs one rung; each climb that fails doubles that, to 512, so that a load between two
 //!    rungs does not flap.
-//! 4. **A family change must pay**, for it ends a segment. At least 64 chunks lie between two, and under pressure LZ4
-//!    is kept only where it saves more bytes per nanosecond than zstd:1 does, as measured on this very data: often it
-//!    does not (SQL 0.14 against 0.17, source 0.27 against 0.36; programs 0.26 against 0.20).
+//! 4. **A family change must pay**, for it ends a segment. At least 64 chunks lie between two, up to 512 while one
+//!    follows the other. Under pressure LZ4 is kept only where it saves more bytes per nanosecond than zstd:1 does, as
+//!    measured on this very data: often it does not (SQL 0.14 against 0.17, source 0.27 against 0.36; programs 0.26
+//!    against 0.20).
 //! 5. **Incompressible data**: after 32 such chunks in a row tries get rarer, down to each 64th chunk. One success ends
 //!    it. zstd gives up on such a chunk at 4 to 7 GB/s, so tries cost little. Where LZ4 gave up, zstd has its turn first:
 //!    base64 is 1.0 to the one and 1.33 to the other.

@@ -23,8 +23,8 @@ const ROOM_SCARCE: f32 = 0.125;
 const PRESSURE_STEP: u32 = 4;
 const PRESSURE_GAP_MAX: u32 = 256;
 /// Chunks without a full queue before the spacing narrows. With it, and the steps from there down, a producer that
-/// falls to 150 MB/s has the heaviest codec back within a second (570 chunks).
-const PRESSURE_PATIENCE: u32 = 384;
+/// falls to 150 MB/s has the heaviest codec back within a second, or little more with one worker.
+const PRESSURE_PATIENCE: u32 = 320;
 
 /// Spacing of tries at incompressible data. A streak so long is rare (1 in 100,000) where 3 chunks in 10 compress.
 const CHAFF_STREAK: u32 = 32;

@@ -14,7 +14,7 @@
 //!    thus gets a mix: compressed while a worker has time, raw while the queue fills.
 //! 2. **A full queue is a warning.** One zstd:1 chunk takes 0.5 ms, in which 3 GB/s fill the queue of a single worker.
 //!    A queue seen full after a chunk was compressed makes only each 4th chunk be compressed, then each 16th, up to
-//!    each 256th. After 384 chunks without, every try that goes well takes one step back. (Multiplicative back-off and
+//!    each 256th. After 320 chunks without, every try that goes well takes one step back. (Multiplicative back-off and
 //!    cautious probing, as in TCP's congestion avoidance, Jacobson 1988, with chunks for round trips.)
 //! 3. **The rung follows the share of chunks gone raw**: zstd:3, zstd:1 or lz4, downwards from zstd:3, because a slow
 //!    producer offers few occasions to climb and a fast one many to descend. zstd:3 (ratio 4.3) with 1 chunk in 43 raw

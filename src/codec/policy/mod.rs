@@ -14,18 +14,19 @@
 //!    thus gets a mix: compressed while a worker has time, raw while the queue fills.
 //! 2. **A full queue is a warning.** One zstd:1 chunk takes 0.5 ms, in which 3 GB/s fill the queue of a single worker.
 //!    A queue seen full after a chunk was compressed makes only each 4th chunk be compressed, then each 16th, up to
-//!    each 256th. After 384 chunks without, every try that goes well takes one step back. (Multiplicative back-off and
+//!    each 256th. After 320 chunks without, every try that goes well takes one step back. (Multiplicative back-off and
 //!    cautious probing, as in TCP's congestion avoidance, Jacobson 1988, with chunks for round trips.)
 //! 3. **The rung follows the share of chunks gone raw**: zstd:3, zstd:1 or lz4, downwards from zstd:3, because a slow
 //!    producer offers few occasions to climb and a fast one many to descend. zstd:3 (ratio 4.3) with 1 chunk in 43 raw
 //!    stores as much as zstd:1 (4.0); zstd:1 with 1 in 7 raw as much as lz4 (2.8). A leaky bucket measures the share.
 //!    A calm run of 32 chunks climbs one rung; each climb that fails doubles that, to 512, so that a load between two
 //!    rungs does not flap.
-//! 4. **A family change must pay**, for it ends a segment. At least 64 chunks lie between two, and under pressure LZ4
-//!    is kept only where it saves more bytes per nanosecond than zstd:1 does, as measured on this very data: often it
-//!    does not (SQL 0.14 against 0.17, source 0.27 against 0.36; programs 0.26 against 0.20).
+//! 4. **A family change must pay**, for it ends a segment. At least 64 chunks lie between two, up to 512 while one
+//!    follows the other. Under pressure LZ4 is kept only where it saves more bytes per nanosecond than zstd:1 does, as
+//!    measured on this very data: often it does not (SQL 0.14 against 0.17, source 0.27 against 0.36; programs 0.26
+//!    against 0.20).
 //! 5. **Incompressible data**: after 32 such chunks in a row tries get rarer, down to each 64th chunk. One success ends
-//!    it. zstd gives up on such a chunk at 7 GB/s, so the tries cost little. Where LZ4 gave up, zstd has its turn first:
+//!    it. zstd gives up on such a chunk at 4 to 7 GB/s, so tries cost little. Where LZ4 gave up, zstd has its turn first:
 //!    base64 is 1.0 to the one and 1.33 to the other.
 //! 6. **Where storage is the limit, compression is the throughput**: a disk of 200 MB/s takes 800 MB/s at ratio 4, so
 //!    no chunk goes raw for speed then. The ladder ends at zstd:3: zstd:6 stores 9 % less for 2.6 times the work, and

@@ -11,6 +11,8 @@ use crate::format::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, Family, RECORD_BYTES};
 
 /// What a decompression context takes at most, in bytes: libzstd's for frames of one segment.
 const DECODER_BYTES_MAX: usize = 256 << 10;
+/// Chunks that may wait for each encoder, and two more in all.
+const ENCODE_QUEUE_PER_THREAD: usize = 2;
 /// Least buffers of window and ring together.
 const WINDOW_AND_RING_MIN: usize = 4;
 const PAGE_BYTES: usize = 4096;
@@ -25,7 +27,9 @@ pub(super) struct Bounds {
     pub(super) buffers: usize,
     pub(super) window: usize,
     pub(super) ring: usize,
-    /// Chunks between intake and ring. Each holds one buffer, and while it is encoded two.
+    /// Chunks that wait for an encoder: a millisecond or two of a fast producer, as the codec policy expects.
+    pub(super) encode_queue: usize,
+    /// Chunks between intake and ring, these and the ones that are being encoded. Each holds one buffer, and while it is encoded two.
     pub(super) in_flight: usize,
     /// Frames between ring and window; the window's slot is taken when the frame is fetched.
     pub(super) fetched: usize,
@@ -48,18 +52,19 @@ impl Bounds {
         let per_thread = encoder_bytes_max(codec, chunk_bytes) + DECODER_BYTES_MAX;
         let fit = |threads: usize| {
             let buffers = memory_bytes.checked_sub(threads * per_thread)? / buffer_bytes;
-            let (in_flight, fetched) = (threads + 1, threads + 1);
+            let encode_queue = ENCODE_QUEUE_PER_THREAD * threads + 2;
+            let (in_flight, fetched) = (encode_queue + threads, threads + 1);
             // One in intake's hands and one in outflow's, and an output for each encoder.
             let working = 1 + in_flight + threads + fetched + 1;
             let rest = buffers.checked_sub(working).filter(|&rest| rest >= WINDOW_AND_RING_MIN)?;
             let window = rest / 2;
             let ring = rest - window;
-            Some(Self { threads, chunk_bytes, buffer_bytes, buffers, window, ring, in_flight, fetched })
+            Some(Self { threads, chunk_bytes, buffer_bytes, buffers, window, ring, encode_queue, in_flight, fetched })
         };
         // Workers beyond what the memory feeds would only wait for one another.
         let enough = |bounds: &Self| bounds.window + bounds.ring >= bounds.buffers / 2;
         (1..=threads).rev().filter_map(fit).find(|b| b.threads == 1 || enough(b)).ok_or_else(|| {
-            let least_bytes = per_thread + buffer_bytes * (8 + WINDOW_AND_RING_MIN);
+            let least_bytes = per_thread + buffer_bytes * (10 + WINDOW_AND_RING_MIN);
             OptionsError::Memory { memory_bytes, least_bytes }
         })
     }

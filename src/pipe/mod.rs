@@ -151,7 +151,12 @@ impl Pipe {
             }
         };
         let pool = Pool::new(bounds.buffer_bytes, bounds.buffers);
-        let state = State::new(bounds, Arc::clone(&pool), Policy::new(options.codec), options.spill.when_full);
+        let state = State::new(
+            bounds,
+            Arc::clone(&pool),
+            Policy::new(options.codec, bounds.chunk_bytes),
+            options.spill.when_full,
+        );
         let monitor = &Monitor::new(state, pool, Arc::clone(&meter), Stop::new().map_err(Error::Start)?);
         let intake = Intake {
             monitor,

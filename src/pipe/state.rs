@@ -195,7 +195,9 @@ impl State {
     }
 
     fn can_accept(&self) -> bool {
-        self.window_accepts() || self.in_flight.len() < self.bounds.in_flight
+        let encoders_accept =
+            self.encode_queue.len() < self.bounds.encode_queue && self.in_flight.len() < self.bounds.in_flight;
+        self.window_accepts() || encoders_accept
     }
 
     /// Takes in the chunk that follows on the one before, and empties `chunk`. `None`: there is no room now.
@@ -282,7 +284,7 @@ impl State {
     #[expect(clippy::cast_precision_loss, reason = "a hint for the codec policy")]
     fn load(&self) -> Load {
         Load {
-            encode_queue: self.encode_queue.len() as f32 / self.bounds.in_flight as f32,
+            encode_queue: self.encode_queue.len() as f32 / self.bounds.encode_queue as f32,
             spill_queue: self.ring.back_fill(),
             disk_room: self.disk_room,
         }

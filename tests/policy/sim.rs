@@ -168,7 +168,7 @@ impl<'a> Pipe<'a> {
     fn new(sim: &'a Sim) -> Self {
         Self {
             sim,
-            policy: Policy::new(sim.choice),
+            policy: Policy::new(sim.choice, CHUNK_BYTES as usize),
             random: sim.seed,
             now: 0,
             ready_ns: 0,

@@ -41,18 +41,18 @@ const STRAIN_FAST: u32 = 6;
 const PATIENCE_MIN: u32 = 32;
 const PATIENCE_MAX: u32 = 512;
 
-/// Chunks between two changes of family, at first (16 MiB at the default size, the first segment) and when one follows
-/// the other: whatever the signals do, there are few.
-const FAMILY_DWELL_MIN: u32 = 64;
-const FAMILY_DWELL_MAX: u32 = 512;
-/// Chunks after which the other family's figures no longer count: 1 GiB at the default size.
-const FAMILY_FORGET: u32 = 4096;
+/// Raw KiB between two changes of family, at first (16 MiB, the first segment) and when one follows the other: whatever
+/// the signals do and however small the chunks are, there are few segments.
+const FAMILY_DWELL_KIB_MIN: u32 = 16 << 10;
+const FAMILY_DWELL_KIB_MAX: u32 = 128 << 10;
+/// Raw KiB after which the other family's figures no longer count.
+const FAMILY_FORGET_KIB: u32 = 1 << 20;
 /// The other family must save this many times as much per nanosecond. Less is noise.
 const FAMILY_MARGIN: f32 = 1.125;
 
 const _: () = assert!(QUEUE_BUSY < QUEUE_FULL && SPILL_TIGHT < SPILL_SCARCE && ROOM_SCARCE < ROOM_TIGHT);
 const _: () = assert!(STRAIN_MAX > 4 * STRAIN_DENSE, "a few raw chunks are no trend");
-const _: () = assert!(FAMILY_FORGET > 2 * FAMILY_DWELL_MAX);
+const _: () = assert!(FAMILY_FORGET_KIB > 2 * FAMILY_DWELL_KIB_MAX);
 
 /// The ladder above raw.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,10 +114,12 @@ pub(super) struct Auto {
     /// Chunks in a row without pressure, and how many it takes to climb.
     calm: u32,
     patience: u32,
-    /// Chunks since the last climb, since the last change of family, and how many it takes to the next.
+    /// Chunks since the last climb.
     since_climb: u32,
-    since_family: u32,
-    family_dwell: u32,
+    /// Raw KiB a chunk, since the last change of family, and how many it takes to the next.
+    chunk_kib: u32,
+    since_family_kib: u32,
+    family_dwell_kib: u32,
     /// Spacing of compressed chunks under pressure, chunks since it last proved too narrow, and whether the last one
     /// compressed may still prove that.
     pressure: Spacing,
@@ -130,16 +132,18 @@ pub(super) struct Auto {
     zstd: Yield,
 }
 
-impl Default for Auto {
-    fn default() -> Self {
+impl Auto {
+    pub(super) fn new(chunk_bytes: usize) -> Self {
+        let chunk_kib = u32::try_from(chunk_bytes >> 10).unwrap_or(u32::MAX);
         Self {
             rung: Rung::default(),
             strain: 0,
             calm: 0,
             patience: PATIENCE_MIN,
             since_climb: u32::MAX,
-            since_family: u32::MAX,
-            family_dwell: FAMILY_DWELL_MIN,
+            chunk_kib,
+            since_family_kib: u32::MAX,
+            family_dwell_kib: FAMILY_DWELL_KIB_MIN,
             pressure: Spacing::default(),
             since_full: u32::MAX,
             on_trial: false,
@@ -149,12 +153,10 @@ impl Default for Auto {
             zstd: Yield::default(),
         }
     }
-}
 
-impl Auto {
     pub(super) fn choose(&mut self, load: Load) -> Plan {
         self.since_climb = self.since_climb.saturating_add(1);
-        self.since_family = self.since_family.saturating_add(1);
+        self.since_family_kib = self.since_family_kib.saturating_add(self.chunk_kib);
         self.since_full = self.since_full.saturating_add(1);
         let storage = Storage::of(load);
         let codec = self.codec(load.encode_queue, storage);
@@ -251,18 +253,19 @@ impl Auto {
 
     /// Whether it could be done: not before its time.
     fn change_family(&mut self, rung: Rung) -> bool {
-        let may = self.since_family >= self.family_dwell;
+        let may = self.since_family_kib >= self.family_dwell_kib;
         if may {
-            let soon = self.since_family < 2 * FAMILY_DWELL_MAX;
-            self.family_dwell = if soon { (self.family_dwell * 2).min(FAMILY_DWELL_MAX) } else { FAMILY_DWELL_MIN };
-            (self.rung, self.since_family, self.strain) = (rung, 0, 0);
+            let soon = self.since_family_kib < 2 * FAMILY_DWELL_KIB_MAX;
+            let longer = (self.family_dwell_kib * 2).min(FAMILY_DWELL_KIB_MAX);
+            self.family_dwell_kib = if soon { longer } else { FAMILY_DWELL_KIB_MIN };
+            (self.rung, self.since_family_kib, self.strain) = (rung, 0, 0);
         }
         may
     }
 
     /// Whether the other family promises more than the present one. What is not known, or no longer, is worth a try.
     fn pays(&self, other: Yield, present: Yield) -> bool {
-        let unknown = other.saved_per_ns().is_none() || self.since_family >= FAMILY_FORGET;
+        let unknown = other.saved_per_ns().is_none() || self.since_family_kib >= FAMILY_FORGET_KIB;
         match present.saved_per_ns() {
             None => false,
             Some(_) if unknown => true,

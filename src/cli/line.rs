@@ -189,6 +189,7 @@ fn slow(bottleneck: Option<Bottleneck>) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them so")]
 mod tests {
     use super::super::figures::tests::snapshot;
     use super::*;

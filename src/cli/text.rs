@@ -78,7 +78,8 @@ pub(super) fn failure(error: &Error, input: &str, output: &str) -> Failure {
         }
         Error::Damaged { .. } => (Exit::Damaged, format!("{error}; what went out before it is sound")),
         Error::Full { dir, reason } => (Exit::Full, cannot_spill(dir, reason)),
-        Error::Thread(error) => (Exit::Failed, format!("cannot start a worker thread: {}", plain(error))),
+        Error::Start(error) => (Exit::Failed, format!("cannot start: {}", plain(error))),
+        Error::DamagedMemory { .. } => (Exit::Damaged, error.to_string()),
         other => (Exit::Failed, other.to_string()),
     };
     Failure { exit, text }

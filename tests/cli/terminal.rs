@@ -26,12 +26,13 @@ impl Terminal {
         terminal.resize(columns);
         let (mut from, drawn) = (terminal.ours.try_clone().unwrap(), Arc::clone(&terminal.drawn));
         // Ends when the last handle on the other side is closed.
-        std::thread::spawn(move || {
+        let reader = move || {
             let mut buffer = [0; 4096];
             while let Ok(n @ 1..) = from.read(&mut buffer) {
                 drawn.lock().unwrap().extend_from_slice(&buffer[..n]);
             }
-        });
+        };
+        std::thread::Builder::new().spawn(reader).unwrap();
         terminal
     }
 

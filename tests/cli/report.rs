@@ -1,8 +1,10 @@
 //! What is told at the end: digests, figures, messages.
 
-use super::{assert_fails, assert_silent, shell, spillpipe};
+use super::{assert_fails, assert_silent, eventually, raw_spillpipe, shell, spillpipe};
 use serde_json::Value;
 use std::fs;
+use std::io::Read;
+use std::process::Stdio;
 use tempfile::TempDir;
 
 const DIGESTS_OF_ABC: [(&str, &str); 3] = [
@@ -134,4 +136,33 @@ fn progress_without_a_terminal_is_plain_lines() {
         said.lines().all(|line| line.trim_start().starts_with("50%") && !line.contains(char::is_control)),
         "{said}"
     );
+}
+
+/// The consumer reads nothing, so that what is told is told before anything drains.
+#[test]
+fn a_full_disk_ends_it_with_status_5_when_that_is_asked_for() {
+    let args = ["-i", "/dev/urandom", "-m", "8M", "-T", "/var/tmp", "--min-free", "0", "--max-disk", "16M"];
+    let mut command = raw_spillpipe(&args);
+    command.args(["--when-full", "fail"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let status = eventually("the end", || child.try_wait().unwrap());
+    let mut said = String::new();
+    child.stderr.unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(said, "spillpipe: cannot spill to /var/tmp: the limit of 16 MiB is reached (--max-disk)\n");
+    assert_eq!(status.code(), Some(5));
+}
+
+#[test]
+fn a_full_disk_is_told_once_and_what_was_dropped_at_the_end() {
+    let mut command = shell(
+        "head -c 64M /dev/urandom | \"$0\" -m 8M -T /var/tmp --min-free 0 --max-disk 16M --when-full drop-oldest | \
+         (sleep 1; cat) | wc -c",
+    );
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!(lines.len(), 2, "{said}");
+    assert!(lines[0].contains("the limit of 16 MiB is reached (--max-disk); holding "), "{said}");
+    assert!(lines[0].ends_with(" and dropping the oldest"), "{said}");
+    assert!(lines[1].starts_with("spillpipe: dropped ") && lines[1].ends_with("(oldest first)"), "{said}");
 }

@@ -58,7 +58,7 @@ pub(super) struct FilterArgs {
 
     /// Bytes a chunk, the unit of compression and checksums, from 4K to 4M
     ///
-    /// At least 16 chunks must fit into the memory.
+    /// It is made smaller when the memory does not hold 64 chunks of this size.
     #[arg(short = 's', long, value_name = "SIZE", help_heading = BUFFER, value_parser = chunk_size, default_value_t = default_chunk())]
     pub(super) chunk_size: ByteSize,
 

@@ -58,7 +58,7 @@ fn open_input(args: &FilterArgs) -> Result<End, Failure> {
         None => standard(closed::stdin_was_closed(), io::stdin()).map_err(cannot("read"))?,
     };
     if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
-        return Err(cannot("read")(ErrorKind::IsADirectory.into()));
+        return Err(cannot("read")(rustix::io::Errno::ISDIR.into()));
     }
     Ok(End { file, named: path.is_some(), name })
 }

@@ -3,6 +3,7 @@
 use super::args::{FilterArgs, When};
 use super::digest::Digest;
 use super::ends::{self, End};
+use super::episodes::Episodes;
 use super::exit::{Exit, Failure};
 use super::figures::Period;
 use super::options::{explain, options};
@@ -15,7 +16,8 @@ use spillpipe::pipe::{Meter, Options, Pipe, Snapshot};
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal};
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Instant;
 
 /// Runs the filter, and tells how it went.
 pub(super) fn run(args: &FilterArgs, signals: Signals) -> Exit {
@@ -105,7 +107,11 @@ impl<'a> Session<'a> {
     /// The pipe with its events going to the queue, and its output to the digest.
     fn listen(&self, pipe: Pipe, queue: Queue) -> Pipe {
         let (meter, when_full) = (Arc::clone(&self.meter), self.options.spill.when_full);
+        let episodes = Mutex::new(Episodes::default());
         let pipe = pipe.on_event(move |event| {
+            if !episodes.lock().unwrap_or_else(PoisonError::into_inner).is_news(&event, Instant::now()) {
+                return;
+            }
             if let Some((loudness, text)) = text::event(&event, &meter.snapshot(), when_full) {
                 queue.push(loudness, text);
             }

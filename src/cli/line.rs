@@ -189,6 +189,7 @@ fn slow(bottleneck: Option<Bottleneck>) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them so")]
 mod tests {
     use super::super::figures::tests::snapshot;
     use super::*;
@@ -214,7 +215,7 @@ mod tests {
         let (from, to) = lagging();
         let period = Period { from: &from, to: &to };
         let shown = Progress { period, trend: period, size_bytes, name };
-        let lines: Vec<_> = columns.iter().map(|&columns| progress(&shown, columns)).collect();
+        let lines: Vec<_> = columns.iter().map(|&columns| format!("|{}", progress(&shown, columns))).collect();
         expected.assert_eq(&(lines.join("\n") + "\n"));
     }
 
@@ -225,12 +226,12 @@ mod tests {
             None,
             &[100, 80, 60, 40, 20],
             &expect![[r#"
-             445M  in  123M/s  backlog  778M  disk  190M  4.2x  out 45.0M/s  slow: consumer
-             445M  in  123M/s  backlog  778M  disk  190M  4.2x  out 45.0M/s  slow: consumer
-             445M  in  123M/s  backlog  778M  disk  190M  out 45.0M/s
-            in  123M/s backlog  778M out 45.0M/s
-             445M in  123M/s
-        "#]],
+                | 445M  in  123M/s  backlog  778M  disk  190M  4.2x  out 45.0M/s  slow: consumer
+                | 445M  in  123M/s  backlog  778M  disk  190M  4.2x  out 45.0M/s  slow: consumer
+                | 445M  in  123M/s  backlog  778M  disk  190M  out 45.0M/s
+                |in  123M/s backlog  778M out 45.0M/s
+                | 445M in  123M/s
+            "#]],
         );
     }
 
@@ -241,12 +242,12 @@ mod tests {
             None,
             &[120, 100, 80, 60, 40, 20],
             &expect![[r#"
-                 10%   445M  in  123M/s  backlog  778M  disk  190M  4.2x  out 45.0M/s  slow: consumer  ETA    1:21
-                 10%   445M  in  123M/s  backlog  778M  disk  190M  4.2x  out 45.0M/s  slow: consumer  ETA    1:21
-                 10%  in  123M/s  backlog  778M  disk  190M  out 45.0M/s  consumer  ETA    1:21
-                 10%  in  123M/s  backlog  778M  out 45.0M/s  ETA    1:21
-                 10% in  123M/s out 45.0M/s ETA    1:21
-                 10% ETA    1:21
+                | 10%   445M  in  123M/s  backlog  778M  disk  190M  4.2x  out 45.0M/s  slow: consumer  ETA    1:21
+                | 10%   445M  in  123M/s  backlog  778M  disk  190M  4.2x  out 45.0M/s  slow: consumer  ETA    1:21
+                | 10%  in  123M/s  backlog  778M  disk  190M  out 45.0M/s  consumer  ETA    1:21
+                | 10%  in  123M/s  backlog  778M  out 45.0M/s  ETA    1:21
+                | 10% in  123M/s out 45.0M/s ETA    1:21
+                | 10% ETA    1:21
             "#]],
         );
     }
@@ -258,8 +259,8 @@ mod tests {
             Some("db"),
             &[80, 40],
             &expect![[r#"
-                db:  445M  in  123M/s  backlog  778M  disk  190M  out 45.0M/s  slow: consumer
-                db:  445M in  123M/s out 45.0M/s
+                |db:  445M  in  123M/s  backlog  778M  disk  190M  out 45.0M/s  slow: consumer
+                |db:  445M in  123M/s out 45.0M/s
             "#]],
         );
         check(
@@ -267,18 +268,18 @@ mod tests {
             Some("a quite long name that says it all"),
             &[80, 40],
             &expect![[r#"
-            a quite long name…  445M  in  123M/s  backlog  778M  disk  190M  out 45.0M/s
-            a quite…  445M in  123M/s out 45.0M/s
-        "#]],
+                |a quite long name…  445M  in  123M/s  backlog  778M  disk  190M  out 45.0M/s
+                |a quite…  445M in  123M/s out 45.0M/s
+            "#]],
         );
         check(
             None,
             Some("名前は長いほうがいいかもしれない"),
             &[80, 40],
             &expect![[r#"
-            名前は長いほうが…  445M  in  123M/s  backlog  778M  disk  190M  out 45.0M/s
-            名前は…  445M in  123M/s out 45.0M/s
-        "#]],
+                |名前は長いほうが…  445M  in  123M/s  backlog  778M  disk  190M  out 45.0M/s
+                |名前は…  445M in  123M/s out 45.0M/s
+            "#]],
         );
     }
 

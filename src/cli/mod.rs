@@ -13,6 +13,7 @@ mod args;
 mod closed;
 mod digest;
 mod ends;
+mod episodes;
 mod exit;
 mod figures;
 mod filter;

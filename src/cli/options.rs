@@ -48,7 +48,7 @@ pub(super) fn explain(error: &OptionsError) -> Failure {
     let bytes = |bytes: usize| human(bytes.try_into().unwrap_or(u64::MAX));
     Failure::usage(match error {
         OptionsError::Memory { memory_bytes, least_bytes } => format!(
-            "memory of {} is too little: with these options it takes at least {} (--memory, --chunk-size)",
+            "memory of {} is too little: with these options it takes at least {} (--memory)",
             bytes(*memory_bytes),
             bytes(*least_bytes)
         ),

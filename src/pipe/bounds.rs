@@ -90,7 +90,7 @@ mod tests {
             for memory_bytes in [MEMORY_BYTES_MIN, 8 << 20, 64 << 20, 1 << 30] {
                 for chunk_bytes in [4 << 10, 256 << 10, 4 << 20] {
                     for threads in [1, 2, 4, 16] {
-                        let options = Options { memory_bytes, chunk_bytes, threads, codec, ..Options::default() };
+                        let options = Options { memory_bytes, chunk_bytes, codec, threads, ..Options::default() };
                         let b = Bounds::new(&options).expect("from the least memory on, every combination works");
                         let contexts = b.threads * (encoder_bytes_max(codec, b.chunk_bytes) + DECODER_BYTES_MAX);
                         assert!(b.buffers * b.buffer_bytes + contexts <= memory_bytes, "{options:?}: {b:?}");

@@ -52,11 +52,13 @@ impl Disk<'_> {
                 tail.finish();
                 continue;
             };
-            match self.write(&mut tail, &blocks, Situation { disk_bytes, segments, newest, resuming })? {
+            match self.write(&mut tail, &blocks, &Situation { disk_bytes, segments, newest, resuming })? {
                 Written::Done { bytes, disk_room } => {
                     meter.spilled_bytes.fetch_add(bytes, Relaxed);
                     let mut count = Count::default();
-                    blocks.iter().for_each(|block| count += block.count());
+                    for block in &blocks {
+                        count += block.count();
+                    }
                     drop(blocks);
                     let told = self.monitor.update(|state| state.spilled(count, bytes, disk_room));
                     if let Some(since) = full_since.take() {
@@ -79,7 +81,7 @@ impl Disk<'_> {
         Ok(())
     }
 
-    fn write(&self, tail: &mut Tail<'_>, blocks: &[Block], now: Situation) -> Result<Written, Error> {
+    fn write(&self, tail: &mut Tail<'_>, blocks: &[Block], now: &Situation) -> Result<Written, Error> {
         let need_bytes = blocks.iter().map(Block::stored_bytes_max).sum();
         let room = self.limits.room(self.store, now.disk_bytes, need_bytes, now.resuming);
         let room = match room.map_err(|e| self.error("look for room in", e))? {

@@ -11,7 +11,7 @@ use super::pacer::Pacer;
 use super::state::{Accepted, FullStep, Role, State};
 use crate::ring::Buffer;
 use crate::store::Store;
-use crate::sys::poll::{Ready, wait_readable};
+use crate::sys::poll::{Wake, wait_readable};
 use crate::sys::stream::Stream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
@@ -43,9 +43,9 @@ impl Intake<'_> {
             let Some(n) = self.input.try_read(&mut chunk.spare_mut()[..room]).map_err(Error::Input)? else {
                 self.stage(chunk);
                 match wait_readable(self.input.as_fd(), self.output, self.monitor.stop()).map_err(Error::Input)? {
-                    Ready::OutputClosed => return Err(Error::OutputClosed),
-                    Ready::Stopped => return Ok(()),
-                    Ready::Ready | Ready::TimedOut => continue,
+                    Wake::OutputClosed => return Err(Error::OutputClosed),
+                    Wake::Stopped => return Ok(()),
+                    Wake::Ready | Wake::TimedOut => continue,
                 }
             };
             chunk.advance(n);
@@ -65,7 +65,7 @@ impl Intake<'_> {
                 if let Some(chunk) = in_hand.take() {
                     self.stage(chunk);
                 }
-                if self.monitor.stop().sleep(rest).map_err(Error::Input)? == Ready::Stopped {
+                if self.monitor.stop().sleep(rest).map_err(Error::Input)? == Wake::Stopped {
                     return Ok(());
                 }
             }

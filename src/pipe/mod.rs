@@ -142,13 +142,12 @@ impl Pipe {
         let Self { options, bounds, store, meter, on_event, tap } = self;
         let dir = options.spill.dir.as_path();
         let cannot_use = |source| Error::Spill { doing: "spill to", dir: dir.to_owned(), source };
-        let (store, tmpfs) = match store {
-            Some(store) => (store, false),
-            None => {
-                let store = DiskStore::nameless(dir).map_err(cannot_use)?;
-                let tmpfs = store.is_tmpfs().map_err(cannot_use)?;
-                (Box::new(store) as Box<dyn Store>, tmpfs)
-            }
+        let (store, tmpfs) = if let Some(store) = store {
+            (store, false)
+        } else {
+            let store = DiskStore::nameless(dir).map_err(cannot_use)?;
+            let tmpfs = store.is_tmpfs().map_err(cannot_use)?;
+            (Box::new(store) as Box<dyn Store>, tmpfs)
         };
         let pool = Pool::new(bounds.buffer_bytes, bounds.buffers);
         let state = State::new(
@@ -184,7 +183,13 @@ impl Pipe {
         std::thread::scope(|scope| {
             let spawn = |name, stage| spawn(scope, monitor, name, stage);
             for _ in 0..bounds.threads {
-                spawn("encode", Box::new(|| workers::encode(monitor)));
+                spawn(
+                    "encode",
+                    Box::new(|| {
+                        workers::encode(monitor);
+                        Ok(())
+                    }),
+                );
                 spawn("decode", Box::new(|| workers::decode(monitor, dir)));
             }
             spawn("spill", Box::new(move || disk.spill()));
@@ -211,10 +216,8 @@ type Stage<'scope> = Box<dyn FnOnce() -> Result<(), Error> + Send + 'scope>;
 fn spawn<'scope>(scope: &'scope Scope<'scope, '_>, monitor: &'scope Monitor, name: &str, stage: Stage<'scope>) {
     let body = move || {
         // A stage that panics must not leave the others waiting for it.
-        let bomb = monitor.end_on_panic();
-        let outcome = stage();
-        bomb.defuse();
-        if let Err(error) = outcome {
+        let _end = monitor.end_on_panic();
+        if let Err(error) = stage() {
             monitor.fail(error);
         }
     };

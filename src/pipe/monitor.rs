@@ -33,15 +33,11 @@ pub(super) struct Monitor {
 /// See [`Monitor::end_on_panic`].
 pub(super) struct EndOnPanic<'a>(&'a Monitor);
 
-impl EndOnPanic<'_> {
-    pub(super) fn defuse(self) {
-        std::mem::forget(self);
-    }
-}
-
 impl Drop for EndOnPanic<'_> {
     fn drop(&mut self) {
-        self.0.end(&mut lock(&self.0.shared));
+        if std::thread::panicking() {
+            self.0.end(&mut lock(&self.0.shared));
+        }
     }
 }
 
@@ -127,7 +123,8 @@ impl Monitor {
         if role != Role::Spill || !shared.state.recheck_is_due() {
             return waker.wait(shared).unwrap_or_else(poisoned);
         }
-        let (mut shared, timeout) = waker.wait_timeout(shared, RECHECK).unwrap_or_else(|e| e.into_inner());
+        let (mut shared, timeout) =
+            waker.wait_timeout(shared, RECHECK).unwrap_or_else(std::sync::PoisonError::into_inner);
         if timeout.timed_out() {
             shared.state.retry_spill();
         }
@@ -183,7 +180,7 @@ impl Monitor {
         lock(&self.shared).error.take()
     }
 
-    /// Ends everything when what it returns is dropped, as a panic does, and not defused before.
+    /// Ends everything when what it returns is dropped by a panic.
     pub(super) fn end_on_panic(&self) -> EndOnPanic<'_> {
         EndOnPanic(self)
     }

@@ -6,7 +6,7 @@ use super::meter::add_since;
 use super::monitor::Monitor;
 use super::pacer::Pacer;
 use super::state::{Role, State};
-use crate::sys::poll::{Ready, wait_writable};
+use crate::sys::poll::{Wake, wait_writable};
 use crate::sys::stream::Stream;
 use std::io;
 use std::os::fd::AsFd;
@@ -47,7 +47,7 @@ impl Outflow<'_> {
             let Some(n) = written else {
                 let ready = wait_writable(self.output.as_fd(), self.monitor.stop()).map_err(Error::Output)?;
                 add_since(&meter.output_blocked_ns, started);
-                if ready == Ready::Stopped {
+                if ready == Wake::Stopped {
                     return Ok(false);
                 }
                 continue;
@@ -63,7 +63,7 @@ impl Outflow<'_> {
             meter.bytes_out.fetch_add(n as u64, Relaxed);
             bytes = rest;
             if let Some(rest) = self.pacer.spend(n, Instant::now())
-                && self.monitor.stop().sleep(rest).map_err(Error::Output)? == Ready::Stopped
+                && self.monitor.stop().sleep(rest).map_err(Error::Output)? == Wake::Stopped
             {
                 return Ok(false);
             }

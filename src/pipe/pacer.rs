@@ -46,7 +46,7 @@ mod tests {
         let mut pacer = Pacer::new(NonZeroU64::new(1000));
         let start = pacer.due;
         assert_eq!(pacer.spend(500, start), Some(Duration::from_millis(500)));
-        let later = start + Duration::from_secs(60);
+        let later = start + Duration::from_mins(1);
         assert_eq!(pacer.spend(100, later), None, "100 ms of the pause may be made up for");
         assert_eq!(pacer.spend(500, later), Some(Duration::from_millis(500)), "no more than that");
     }

@@ -12,23 +12,22 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 /// Encodes until all is over.
-pub(super) fn encode(monitor: &Monitor) -> Result<(), Error> {
+pub(super) fn encode(monitor: &Monitor) {
     let mut encoder = Encoder::default();
     while let Some((job, plan)) = monitor.wait(Role::Encode, None, State::take_encode_job) {
         let ticket = job.ticket();
         let (chunk, outcome) = encode_one(&mut encoder, monitor, job, plan);
         monitor.update(|state| state.encoded(ticket, chunk, &outcome));
     }
-    Ok(())
 }
 
 fn encode_one(encoder: &mut Encoder, monitor: &Monitor, job: EncodeJob, plan: Plan) -> (StoredChunk, Outcome) {
     let EncodeJob { offset, raw, .. } = job;
     let mut frame = monitor.pool().take();
     let started = Instant::now();
-    let encoded = encoder.encode(plan.codec, plan.family, raw.filled(), frame.spare_mut());
+    let outcome = encoder.encode(plan.codec, plan.family, raw.filled(), frame.spare_mut());
     let cost_ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
-    frame.advance(encoded.frame_len);
+    frame.advance(outcome.frame_len);
     let [raw_len, frame_len] = [raw.len(), frame.len()].map(|len| u32::try_from(len).expect("a chunk is under 4 GiB"));
     let info = ChunkInfo {
         offset,
@@ -36,14 +35,14 @@ fn encode_one(encoder: &mut Encoder, monitor: &Monitor, job: EncodeJob, plan: Pl
         frame_len,
         raw_crc: crc32(raw.filled()),
         frame_crc: crc32(frame.filled()),
-        codec: encoded.codec,
+        codec: outcome.codec,
         family: plan.family,
     };
     let meter = monitor.meter();
     meter.encoded_raw_bytes.fetch_add(u64::from(raw_len), Relaxed);
     meter.encoded_bytes.fetch_add(u64::from(frame_len), Relaxed);
-    meter.chunks[table_index(encoded.codec)].fetch_add(1, Relaxed);
-    (StoredChunk { info, frame }, Outcome { plan, stored: encoded.codec, raw_len, frame_len, cost_ns })
+    meter.chunks[table_index(outcome.codec)].fetch_add(1, Relaxed);
+    (StoredChunk { info, frame }, Outcome { plan, stored: outcome.codec, raw_len, frame_len, cost_ns })
 }
 
 /// Decodes and verifies until all is over. Nothing that does not verify is passed on.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// What ended a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ready {
+pub(crate) enum Wake {
     /// `read` or `write` will not block: there is something, the end, or an error to be had.
     Ready,
     /// Whoever reads the output went away.
@@ -42,9 +42,9 @@ impl Stop {
     ///
     /// # Errors
     /// What the system said.
-    pub(crate) fn sleep(&self, time: Duration) -> io::Result<Ready> {
+    pub(crate) fn sleep(&self, time: Duration) -> io::Result<Wake> {
         let raised = poll_until(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(time))?;
-        Ok(if raised { Ready::Stopped } else { Ready::TimedOut })
+        Ok(if raised { Wake::Stopped } else { Wake::TimedOut })
     }
 }
 
@@ -56,7 +56,7 @@ impl Stop {
 ///
 /// # Errors
 /// EBADF when one of them is not open; what the system said otherwise.
-pub(crate) fn wait_readable(input: BorrowedFd<'_>, output: BorrowedFd<'_>, stop: &Stop) -> io::Result<Ready> {
+pub(crate) fn wait_readable(input: BorrowedFd<'_>, output: BorrowedFd<'_>, stop: &Stop) -> io::Result<Wake> {
     let mut fds = [
         PollFd::from_borrowed_fd(input, PollFlags::IN),
         // No events asked for: errors and hang-ups are told all the same.
@@ -65,10 +65,10 @@ pub(crate) fn wait_readable(input: BorrowedFd<'_>, output: BorrowedFd<'_>, stop:
     ];
     poll_until(&mut fds, None)?;
     Ok(match fds.iter().position(|fd| !fd.revents().is_empty()) {
-        Some(0) => Ready::Ready,
-        Some(1) => Ready::OutputClosed,
-        Some(_) => Ready::Stopped,
-        None => Ready::TimedOut,
+        Some(0) => Wake::Ready,
+        Some(1) => Wake::OutputClosed,
+        Some(_) => Wake::Stopped,
+        None => Wake::TimedOut,
     })
 }
 
@@ -76,10 +76,10 @@ pub(crate) fn wait_readable(input: BorrowedFd<'_>, output: BorrowedFd<'_>, stop:
 ///
 /// # Errors
 /// EBADF when it is not open; what the system said otherwise.
-pub(crate) fn wait_writable(output: BorrowedFd<'_>, stop: &Stop) -> io::Result<Ready> {
+pub(crate) fn wait_writable(output: BorrowedFd<'_>, stop: &Stop) -> io::Result<Wake> {
     let mut fds = [PollFd::from_borrowed_fd(output, PollFlags::OUT), PollFd::new(&stop.0, PollFlags::IN)];
     poll_until(&mut fds, None)?;
-    Ok(if fds[0].revents().is_empty() { Ready::Stopped } else { Ready::Ready })
+    Ok(if fds[0].revents().is_empty() { Wake::Stopped } else { Wake::Ready })
 }
 
 /// Whether `read` would not block: there is something, the end, or an error to be had.
@@ -114,7 +114,7 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     /// What a wait says that nothing but the stop ends, after a while.
-    fn wait(input: impl AsFd, output: impl AsFd) -> Ready {
+    fn wait(input: impl AsFd, output: impl AsFd) -> Wake {
         let stop = Stop::new().unwrap();
         std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -129,26 +129,26 @@ mod tests {
     fn bytes_and_the_end_are_both_readable() {
         let (reader, mut writer) = io::pipe().unwrap();
         let (_consumer, output) = io::pipe().unwrap();
-        assert_eq!(wait(&reader, &output), Ready::Stopped);
+        assert_eq!(wait(&reader, &output), Wake::Stopped);
         assert!(!readable_now(&reader).unwrap());
         writer.write_all(b"x").unwrap();
-        assert_eq!(wait(&reader, &output), Ready::Ready);
+        assert_eq!(wait(&reader, &output), Wake::Ready);
         assert!(readable_now(&reader).unwrap());
         super::super::fd::read(reader.as_fd(), &mut [0]).unwrap();
         drop(writer);
-        assert_eq!(wait(&reader, &output), Ready::Ready, "the end is there to be read");
+        assert_eq!(wait(&reader, &output), Wake::Ready, "the end is there to be read");
     }
 
     #[test]
     fn a_consumer_that_leaves_ends_the_wait() {
         let (input, _producer) = io::pipe().unwrap();
         let (consumer, output) = io::pipe().unwrap();
-        assert_eq!(wait(&input, &output), Ready::Stopped);
+        assert_eq!(wait(&input, &output), Wake::Stopped);
         drop(consumer);
-        assert_eq!(wait(&input, &output), Ready::OutputClosed);
+        assert_eq!(wait(&input, &output), Wake::OutputClosed);
         let (consumer, output) = UnixStream::pair().unwrap();
         drop(consumer);
-        assert_eq!(wait(&input, &output), Ready::OutputClosed);
+        assert_eq!(wait(&input, &output), Wake::OutputClosed);
     }
 
     #[test]
@@ -156,7 +156,7 @@ mod tests {
         let (input, producer) = io::pipe().unwrap();
         let (consumer, output) = io::pipe().unwrap();
         drop((producer, consumer));
-        assert_eq!(wait(&input, &output), Ready::Ready);
+        assert_eq!(wait(&input, &output), Wake::Ready);
     }
 
     #[test]
@@ -164,28 +164,28 @@ mod tests {
         let (input, _producer) = io::pipe().unwrap();
         let (_consumer, mut output) = io::pipe().unwrap();
         output.write_all(&[0; 4096]).unwrap();
-        assert_eq!(wait(&input, &output), Ready::Stopped);
-        assert_eq!(wait(&input, tempfile::tempfile().unwrap()), Ready::Stopped);
-        assert_eq!(wait(&input, std::fs::File::create("/dev/null").unwrap()), Ready::Stopped);
+        assert_eq!(wait(&input, &output), Wake::Stopped);
+        assert_eq!(wait(&input, tempfile::tempfile().unwrap()), Wake::Stopped);
+        assert_eq!(wait(&input, std::fs::File::create("/dev/null").unwrap()), Wake::Stopped);
     }
 
     #[test]
     fn a_sleep_lasts_as_long_as_it_should_unless_it_is_stopped() {
         let stop = Stop::new().unwrap();
         let start = Instant::now();
-        assert_eq!(stop.sleep(Duration::from_millis(20)).unwrap(), Ready::TimedOut);
+        assert_eq!(stop.sleep(Duration::from_millis(20)).unwrap(), Wake::TimedOut);
         assert!(start.elapsed() >= Duration::from_millis(20));
         stop.raise();
-        assert_eq!(stop.sleep(Duration::MAX).unwrap(), Ready::Stopped);
-        assert_eq!(stop.sleep(Duration::MAX).unwrap(), Ready::Stopped, "for good");
+        assert_eq!(stop.sleep(Duration::MAX).unwrap(), Wake::Stopped);
+        assert_eq!(stop.sleep(Duration::MAX).unwrap(), Wake::Stopped, "for good");
     }
 
     #[test]
     fn writable_means_room_or_an_error() {
         let stop = Stop::new().unwrap();
         let (reader, writer) = io::pipe().unwrap();
-        assert_eq!(wait_writable(writer.as_fd(), &stop).unwrap(), Ready::Ready);
+        assert_eq!(wait_writable(writer.as_fd(), &stop).unwrap(), Wake::Ready);
         drop(reader);
-        assert_eq!(wait_writable(writer.as_fd(), &stop).unwrap(), Ready::Ready);
+        assert_eq!(wait_writable(writer.as_fd(), &stop).unwrap(), Wake::Ready);
     }
 }

@@ -1,5 +1,5 @@
 //! What several format tests share: a header, some data, and the standard decoders as oracles.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 use spillpipe::format::*;
 use std::io::Read as _;

@@ -59,7 +59,6 @@ fn reason(reason: &FullReason) -> String {
     match reason {
         FullReason::System(error) => plain(error),
         FullReason::MaxDisk { limit_bytes } => format!("the limit of {} is reached (--max-disk)", human(*limit_bytes)),
-        FullReason::MinFree { free_bytes, min_free_bytes: 0 } => format!("only {} are free", human(*free_bytes)),
         FullReason::MinFree { free_bytes, min_free_bytes } => {
             format!("{} are free, and {} are to stay free (--min-free)", human(*free_bytes), human(*min_free_bytes))
         }

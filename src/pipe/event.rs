@@ -31,11 +31,6 @@ pub enum Event {
         /// How long it was full.
         after: Duration,
     },
-    /// Chunks are being dropped: told once each time it begins.
-    Dropping {
-        /// Whether the oldest go, or the newest.
-        oldest: bool,
-    },
 }
 
 /// Why a pipe ended before its input did. The first cause, never a consequence of it.
@@ -89,6 +84,12 @@ pub enum Error {
         dir: PathBuf,
         /// Why.
         reason: FullReason,
+    },
+    /// A stage panicked: a defect of this program. Nothing more went out after it.
+    #[error("the {stage} stage broke: this is a defect, please report it")]
+    Defect {
+        /// The stage.
+        stage: &'static str,
     },
     /// The system refused what it takes to start: a descriptor, a thread, random numbers.
     #[error("cannot start: {0}")]

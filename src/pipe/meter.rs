@@ -1,6 +1,7 @@
 //! Figures of a running pipe, readable at any time from any thread.
 
 use crate::codec::CODEC_COUNT;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 /// once it has ended.
 #[derive(Debug)]
 pub struct Meter {
-    started: Instant,
+    started: OnceLock<Instant>,
     pub(super) bytes_in: AtomicU64,
     pub(super) bytes_out: AtomicU64,
     pub(super) producer_waited_ns: AtomicU64,
@@ -52,7 +53,7 @@ pub(super) fn add_since(counter: &AtomicU64, from: Instant) {
 impl Default for Meter {
     fn default() -> Self {
         Self {
-            started: Instant::now(),
+            started: OnceLock::new(),
             bytes_in: AtomicU64::default(),
             bytes_out: AtomicU64::default(),
             producer_waited_ns: AtomicU64::default(),
@@ -74,13 +75,18 @@ impl Default for Meter {
 }
 
 impl Meter {
+    /// The time runs from here on.
+    pub(super) fn start(&self) {
+        self.started.get_or_init(Instant::now);
+    }
+
     /// The figures of this moment.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let n = |counter: &AtomicU64| counter.load(Relaxed);
         let time = |counter: &AtomicU64| Duration::from_nanos(counter.load(Relaxed));
         Snapshot {
-            elapsed: self.started.elapsed(),
+            elapsed: self.started.get().map_or(Duration::ZERO, Instant::elapsed),
             bytes_in: n(&self.bytes_in),
             bytes_out: n(&self.bytes_out),
             producer_waited: time(&self.producer_waited_ns),
@@ -108,7 +114,7 @@ impl Meter {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// Time since the pipe was made.
+    /// Time since the pipe was started.
     pub elapsed: Duration,
     /// Bytes taken from the producer.
     pub bytes_in: u64,

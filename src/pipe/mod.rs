@@ -53,6 +53,7 @@ use outflow::Outflow;
 use pacer::Pacer;
 use state::State;
 use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{Builder, Scope};
 
@@ -140,6 +141,7 @@ impl Pipe {
     /// [`Error`]: the first cause. What had been handed out by then is a prefix of the input, every byte verified.
     pub fn run(self, input: impl AsFd, output: impl AsFd) -> Result<Snapshot, Error> {
         let Self { options, bounds, store, meter, on_event, tap } = self;
+        meter.start();
         let dir = options.spill.dir.as_path();
         let cannot_use = |source| Error::Spill { doing: "spill to", dir: dir.to_owned(), source };
         let (store, tmpfs) = if let Some(store) = store {
@@ -212,12 +214,12 @@ impl std::fmt::Debug for Pipe {
 
 type Stage<'scope> = Box<dyn FnOnce() -> Result<(), Error> + Send + 'scope>;
 
-/// Starts a stage. Its error, or that it cannot be started, ends the pipe.
-fn spawn<'scope>(scope: &'scope Scope<'scope, '_>, monitor: &'scope Monitor, name: &str, stage: Stage<'scope>) {
+/// Starts a stage. Its error, its panic, or that it cannot be started, ends the pipe.
+fn spawn<'scope>(scope: &'scope Scope<'scope, '_>, monitor: &'scope Monitor, name: &'static str, stage: Stage<'scope>) {
     let body = move || {
-        // A stage that panics must not leave the others waiting for it.
-        let _end = monitor.end_on_panic();
-        if let Err(error) = stage() {
+        // What a stage that panicked leaves behind is looked at by nobody: the others are told to end.
+        let outcome = catch_unwind(AssertUnwindSafe(stage)).unwrap_or(Err(Error::Defect { stage: name }));
+        if let Err(error) = outcome {
             monitor.fail(error);
         }
     };

@@ -30,17 +30,6 @@ pub(super) struct Monitor {
     meter: Arc<Meter>,
 }
 
-/// See [`Monitor::end_on_panic`].
-pub(super) struct EndOnPanic<'a>(&'a Monitor);
-
-impl Drop for EndOnPanic<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.end(&mut lock(&self.0.shared));
-        }
-    }
-}
-
 struct Shared {
     state: State,
     sleepers: [usize; Role::ALL.len()],
@@ -178,10 +167,5 @@ impl Monitor {
     /// Why it ended, if not because all was done.
     pub(super) fn take_error(&self) -> Option<Error> {
         lock(&self.shared).error.take()
-    }
-
-    /// Ends everything when what it returns is dropped by a panic.
-    pub(super) fn end_on_panic(&self) -> EndOnPanic<'_> {
-        EndOnPanic(self)
     }
 }

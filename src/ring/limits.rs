@@ -3,6 +3,8 @@
 use std::io;
 
 use crate::store::{Space, Store};
+use crate::sys::space::no_space;
+use crate::units::human;
 
 /// A segment is at least so long, in bytes, unless the disk is tiny.
 const SEGMENT_BYTES_MIN: u64 = 16 << 20;
@@ -65,13 +67,13 @@ pub enum FullReason {
     #[error("{0}")]
     System(io::Error),
     /// The limit on disk bytes is reached.
-    #[error("the limit of {limit_bytes} bytes on disk is reached")]
+    #[error("the limit of {} on disk is reached", human(*limit_bytes))]
     MaxDisk {
         /// The limit.
         limit_bytes: u64,
     },
     /// The room that is to stay free is all that is left.
-    #[error("only {free_bytes} bytes are free, and {min_free_bytes} are to stay so")]
+    #[error("only {} are free, and {} are to stay so", human(*free_bytes), human(*min_free_bytes))]
     MinFree {
         /// Bytes free.
         free_bytes: u64,
@@ -117,6 +119,9 @@ impl DiskLimits {
             return Ok(Err(FullReason::MaxDisk { limit_bytes }));
         }
         if space.free_bytes < min_free_bytes.saturating_add(need_bytes) {
+            if min_free_bytes == 0 {
+                return Ok(Err(FullReason::System(no_space())));
+            }
             return Ok(Err(FullReason::MinFree { free_bytes: space.free_bytes, min_free_bytes }));
         }
         Ok(Ok(Room {

@@ -1,6 +1,5 @@
 //! Directories and the file systems under them: may we write there, what is it, how much room has it.
 
-use crate::store::Space;
 use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, accessat, fstatfs, fstatvfs, open};
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -29,15 +28,29 @@ pub(crate) fn check_writable_dir(path: &Path) -> io::Result<()> {
     Ok(accessat(CWD, path, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)?)
 }
 
+/// Room on a file system, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FileSystemSpace {
+    /// All of it.
+    pub(crate) total: u64,
+    /// What this process may still write.
+    pub(crate) free: u64,
+}
+
+/// What the system says when a file system is full.
+pub(crate) fn no_space() -> io::Error {
+    rustix::io::Errno::NOSPC.into()
+}
+
 /// Room on the file system of this directory.
 ///
 /// # Errors
 /// What the system said.
-pub(crate) fn space(dir: BorrowedFd<'_>) -> io::Result<Space> {
+pub(crate) fn space(dir: BorrowedFd<'_>) -> io::Result<FileSystemSpace> {
     let stat = fstatvfs(dir)?;
-    Ok(Space {
-        total_bytes: stat.f_blocks.saturating_mul(stat.f_frsize),
-        free_bytes: stat.f_bavail.saturating_mul(stat.f_frsize),
+    Ok(FileSystemSpace {
+        total: stat.f_blocks.saturating_mul(stat.f_frsize),
+        free: stat.f_bavail.saturating_mul(stat.f_frsize),
     })
 }
 
@@ -73,7 +86,7 @@ mod tests {
         let dir = open_dir(Path::new("/dev/shm"), false)?;
         assert!(is_tmpfs(dir.as_fd())?);
         let space = space(dir.as_fd())?;
-        assert!(space.free_bytes > 0 && space.free_bytes <= space.total_bytes);
+        assert!(space.free > 0 && space.free <= space.total);
         assert!(!is_tmpfs(open_dir(Path::new("/proc"), false)?.as_fd())?);
         Ok(())
     }

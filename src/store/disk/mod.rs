@@ -204,7 +204,8 @@ impl Store for DiskStore {
     }
 
     fn space(&self) -> io::Result<Space> {
-        space(self.dir.as_fd())
+        let space = space(self.dir.as_fd())?;
+        Ok(Space { total_bytes: space.total, free_bytes: space.free })
     }
 }
 

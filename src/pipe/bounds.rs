@@ -1,8 +1,8 @@
 //! How the memory is shared out: every stage's part of the pool, settled before the first byte.
 //!
 //! The parts add up to the pool, each stage keeps to its own, and none ever waits for a buffer that another stage
-//! holds: there is nothing to deadlock on. What is not needed to keep the workers going is halved between window and
-//! ring.
+//! holds: there is nothing to deadlock on. Of what is not needed to keep the workers going, half is the ring's. Of the other
+//! half the window gets a quarter; the rest lets chunks wait for an encoder, so that a burst need not go to disk raw.
 
 use super::options::{CHUNKS_IN_MEMORY_MIN, MEMORY_BYTES_MIN, Options, OptionsError, THREADS_MAX};
 use crate::codec::encoder_bytes_max;
@@ -11,7 +11,7 @@ use crate::format::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, Family, RECORD_BYTES};
 
 /// What a decompression context takes at most, in bytes: libzstd's for frames of one segment.
 const DECODER_BYTES_MAX: usize = 256 << 10;
-/// Chunks that may wait for each encoder, and two more in all.
+/// Chunks that may wait for each encoder, and two more in all, at least.
 const ENCODE_QUEUE_PER_THREAD: usize = 2;
 /// Least buffers of window and ring together.
 const WINDOW_AND_RING_MIN: usize = 4;
@@ -27,7 +27,7 @@ pub(super) struct Bounds {
     pub(super) buffers: usize,
     pub(super) window: usize,
     pub(super) ring: usize,
-    /// Chunks that wait for an encoder: a millisecond or two of a fast producer, as the codec policy expects.
+    /// Chunks that may wait for an encoder.
     pub(super) encode_queue: usize,
     /// Chunks between intake and ring, these and the ones that are being encoded. Each holds one buffer, and while it is encoded two.
     pub(super) in_flight: usize,
@@ -52,17 +52,17 @@ impl Bounds {
         let per_thread = encoder_bytes_max(codec, chunk_bytes) + DECODER_BYTES_MAX;
         let fit = |threads: usize| {
             let buffers = memory_bytes.checked_sub(threads * per_thread)? / buffer_bytes;
-            let encode_queue = ENCODE_QUEUE_PER_THREAD * threads + 2;
-            let (in_flight, fetched) = (encode_queue + threads, threads + 1);
-            // One in intake's hands and one in outflow's, and an output for each encoder.
-            let working = 1 + in_flight + threads + fetched + 1;
+            let (encode_queue_min, fetched) = (ENCODE_QUEUE_PER_THREAD * threads + 2, threads + 1);
+            // One in intake's hands and one in outflow's, and for each encoder a chunk and an output.
+            let working = 1 + encode_queue_min + 2 * threads + fetched + 1;
             let rest = buffers.checked_sub(working).filter(|&rest| rest >= WINDOW_AND_RING_MIN)?;
-            let window = rest / 2;
-            let ring = rest - window;
+            let (ring, window) = (rest / 2, rest.div_ceil(8));
+            let encode_queue = encode_queue_min + rest - ring - window;
+            let in_flight = encode_queue + threads;
             Some(Self { threads, chunk_bytes, buffer_bytes, buffers, window, ring, encode_queue, in_flight, fetched })
         };
         // Workers beyond what the memory feeds would only wait for one another.
-        let enough = |bounds: &Self| bounds.window + bounds.ring >= bounds.buffers / 2;
+        let enough = |bounds: &Self| bounds.window + bounds.encode_queue + bounds.ring >= bounds.buffers / 2;
         (1..=threads).rev().filter_map(fit).find(|b| b.threads == 1 || enough(b)).ok_or_else(|| {
             let least_bytes = per_thread + buffer_bytes * (10 + WINDOW_AND_RING_MIN);
             OptionsError::Memory { memory_bytes, least_bytes }
@@ -105,6 +105,6 @@ mod tests {
     fn eight_mebibytes_leave_most_to_the_backlog() {
         let b = Bounds::new(&Options { memory_bytes: 8 << 20, threads: 2, ..Options::default() }).expect("8 MiB");
         assert_eq!((b.threads, b.chunk_bytes), (2, 128 << 10));
-        assert!(b.window + b.ring > b.buffers / 2);
+        assert!(b.window + b.encode_queue + b.ring > b.buffers / 2);
     }
 }

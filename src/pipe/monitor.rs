@@ -62,7 +62,7 @@ impl Monitor {
         &self.stop
     }
 
-    /// Whether outflow waits for data.
+    /// Whether outflow waits for what the producer writes next.
     pub(super) fn output_is_hungry(&self) -> bool {
         self.hungry.load(Relaxed)
     }
@@ -89,7 +89,7 @@ impl Monitor {
                 break None;
             }
             if role == Role::Outflow {
-                self.hungry.store(true, Relaxed);
+                self.hungry.store(shared.state.is_idle(), Relaxed);
             }
             since.get_or_insert_with(Instant::now);
             shared.sleepers[role as usize] += 1;

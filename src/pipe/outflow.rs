@@ -41,7 +41,7 @@ impl Outflow<'_> {
             let started = Instant::now();
             let piece = &bytes[..bytes.len().min(self.pacer.piece_bytes_max())];
             let written = self.output.try_write(piece).map_err(|error| match error.kind() {
-                io::ErrorKind::BrokenPipe => Error::OutputClosed,
+                io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Error::OutputClosed,
                 _ => Error::Output(error),
             })?;
             let Some(n) = written else {

@@ -172,15 +172,19 @@ impl State {
             Role::Decode => !self.decode_queue.is_empty(),
             Role::Outflow => match self.window.front() {
                 Some(slot) => slot.is_some(),
-                None => (self.open.is_some() && self.ring_is_idle()) || self.is_over(),
+                None => (self.open.is_some() && self.is_idle()) || self.is_over(),
             },
         }
     }
 
     /// Whether everything that came in has been handed to outflow.
     pub(super) fn is_over(&self) -> bool {
-        let nothing_held = self.window.is_empty() && self.open.is_none() && self.handing_out == 0;
-        self.input_ended && nothing_held && self.ring_is_idle()
+        self.input_ended && self.is_idle() && self.open.is_none() && self.handing_out == 0
+    }
+
+    /// Whether what comes in next is what goes out next.
+    pub(super) fn is_idle(&self) -> bool {
+        self.window.is_empty() && self.ring_is_idle()
     }
 
     /// Whether nothing is in the ring or on its way there.
@@ -406,7 +410,7 @@ impl State {
         let chunk = if self.window.front().is_some_and(Option::is_some) {
             self.first_slot += 1;
             self.window.pop_front().flatten()?
-        } else if self.window.is_empty() && self.ring_is_idle() {
+        } else if self.is_idle() {
             let chunk = self.open.take()?;
             self.pass(chunk.len());
             chunk

@@ -12,7 +12,7 @@ use spillpipe::segment::{Chunk, read_all, write_all};
 const BLOCK: usize = 128 << 10;
 
 fn raw_frame(family: Family, raw: &[u8], checksum: bool) -> Vec<u8> {
-    let mut out = vec![0xEE; frame_bytes_max(family, u32::try_from(raw.len()).unwrap()) as usize];
+    let mut out = vec![0xEE; frame_bytes_max(family, u32::try_from(raw.len()).expect("it is short")) as usize];
     let len = write_raw(family, raw, checksum, &mut out);
     out.truncate(len);
     out
@@ -147,7 +147,7 @@ fn old_decoders_errata_are_kept() {
 fn zstd_blocks(frame: &[u8]) -> Vec<(u8, usize)> {
     let (descriptor, single_segment) = (frame[4], frame[4] & 0b0010_0000 != 0);
     assert_eq!(descriptor & 3, 0, "no dictionary");
-    let window = if single_segment { 0 } else { 1 };
+    let window = usize::from(!single_segment);
     if !single_segment {
         assert!(10 + (frame[5] >> 3) <= 22, "a window of at most 4 MiB");
     }
@@ -183,7 +183,7 @@ fn any_chunk() -> impl Strategy<Value = (Vec<u8>, Codec, bool, u64)> {
     (data, prop::sample::select(&TABLE[..]), levels, any::<bool>(), 0_u64..3).prop_map(
         |(raw, row, level, record_end, gap)| {
             let codec = if let Codec::Zstd(_) = row.example {
-                Codec::Zstd(ZstdLevel::new(level).unwrap())
+                Codec::Zstd(ZstdLevel::new(level).expect("from 1 to 6"))
             } else {
                 row.example
             };

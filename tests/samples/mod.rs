@@ -1,11 +1,11 @@
 //! What several format tests share: a header, some data, and the standard decoders as oracles.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, clippy::unwrap_used, reason = "each test file uses its part; a test fails by panicking")]
 
 use spillpipe::format::*;
 use std::io::Read as _;
 
 /// A header whose every field differs from every other.
-pub fn header(family: Family) -> SegmentHeader {
+pub(crate) fn header(family: Family) -> SegmentHeader {
     SegmentHeader {
         store: StoreId(*b"0123456789abcdef"),
         number: SegmentNumber(0x1112_1314_1516_1718),
@@ -19,7 +19,7 @@ pub fn header(family: Family) -> SegmentHeader {
 }
 
 /// A record whose every field differs from every other.
-pub fn record(family: Family) -> Record {
+pub(crate) fn record(family: Family) -> Record {
     Record {
         seq: ChunkSeq(0x6162_6364_6566_6768),
         offset: StreamOffset(0x7172_7374_7576_7778),
@@ -33,7 +33,7 @@ pub fn record(family: Family) -> Record {
 }
 
 /// A seal whose every field differs from every other.
-pub fn seal() -> Seal {
+pub(crate) fn seal() -> Seal {
     Seal {
         next_seq: ChunkSeq(0x6162_6364_6566_6768),
         end_offset: StreamOffset(0x7172_7374_7576_7778),
@@ -45,7 +45,7 @@ pub fn seal() -> Seal {
 }
 
 /// Bytes that do not compress, the same for the same seed.
-pub fn noise(seed: u64, len: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(2).wrapping_add(0x9E37_79B9_7F4A_7C15);
     std::iter::repeat_with(|| {
         state ^= state << 13;
@@ -58,7 +58,7 @@ pub fn noise(seed: u64, len: usize) -> Vec<u8> {
 }
 
 /// Lines that compress, the same for the same seed.
-pub fn text(seed: u64, len: usize) -> Vec<u8> {
+pub(crate) fn text(seed: u64, len: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(len + 64);
     let mut i = seed;
     while out.len() < len {
@@ -73,7 +73,7 @@ pub fn text(seed: u64, len: usize) -> Vec<u8> {
 ///
 /// # Panics
 /// When one of them refuses the file, or when they disagree.
-pub fn decode_with_standard_decoders(family: Family, file: &[u8]) -> Vec<u8> {
+pub(crate) fn decode_with_standard_decoders(family: Family, file: &[u8]) -> Vec<u8> {
     let mut first = Vec::new();
     let mut second = Vec::new();
     match family {

@@ -1,6 +1,8 @@
 //! What several format tests share: a header, some data, and the standard decoders as oracles.
 #![allow(dead_code, clippy::unwrap_used, reason = "each test file uses its part; a test fails by panicking")]
 
+pub(crate) mod golden;
+
 use spillpipe::format::*;
 use std::io::Read as _;
 

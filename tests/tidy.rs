@@ -70,7 +70,7 @@ fn command_modules(root: &Path) -> Vec<String> {
 
 fn collect(place: &Path, deep: bool, files: &mut BTreeSet<PathBuf>) {
     for entry in std::fs::read_dir(place).into_iter().flatten() {
-        let path = entry.unwrap().path();
+        let path = entry.expect("a readable directory").path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if path.is_dir() {
             if deep && !SKIPPED_DIRECTORIES.contains(&name) {

@@ -6,10 +6,9 @@ use crate::format::{
     SegmentKey, StreamOffset, crc32,
 };
 
-/// Skippable frames that are not ours may stand between chunks, for what later versions may add: any of the
-/// sixteen magics except those of our structures and of the seek table.
-const SKIPPABLE_MAGICS: std::ops::RangeInclusive<u32> = 0x184D_2A50..=0x184D_2A5F;
-const OWN_MAGICS: [u32; 2] = [0x184D_2A58, 0x184D_2A5E];
+/// Skippable frames with these magics may stand between chunks, for what later versions may add. None is one flipped bit
+/// away from the magic of our own structures, so that damage to a record is never taken for such a frame.
+const SKIPPABLE_MAGICS: std::ops::RangeInclusive<u32> = 0x184D_2A51..=0x184D_2A57;
 const SKIPPABLE_HEADER_BYTES: u64 = 8;
 /// Longest skippable frame of others that a reader steps over.
 const SKIPPABLE_BYTES_MAX: u64 = 1 << 20;
@@ -21,7 +20,7 @@ pub enum Next {
     Chunk(Record),
     /// The seal: the seek table follows, and nothing after that.
     Seal(Seal),
-    /// A skippable frame of someone else's, so many bytes long in all. It has no meaning here.
+    /// A skippable frame of a later version's or someone else's. It has no meaning here.
     Skip {
         /// Bytes of the frame, its 8-byte header included.
         frame_len: u32,
@@ -181,10 +180,10 @@ impl SegmentWalker {
     }
 }
 
-/// The length of the skippable frame that begins here, when it is neither ours nor a seek table.
+/// The length of the skippable frame of others that begins here.
 fn others_skippable(bytes: &[u8; RECORD_BYTES]) -> Result<Option<u32>, FormatError> {
     let [magic, len] = [0, 4].map(|at| u32::from_le_bytes(std::array::from_fn(|i| bytes[at + i])));
-    if !SKIPPABLE_MAGICS.contains(&magic) || OWN_MAGICS.contains(&magic) {
+    if !SKIPPABLE_MAGICS.contains(&magic) {
         return Ok(None);
     }
     let value = u64::from(len) + SKIPPABLE_HEADER_BYTES;

@@ -1,12 +1,15 @@
-//! What must hold for any bytes whatever. The fuzz targets (fuzz/) and tests/fuzz_checks.rs run the same functions.
+//! What must hold for any bytes whatever. The fuzz targets (fuzz/) and `tests/fuzz_checks.rs` run the same functions.
 
 use spillpipe::codec::{Codec, Decoder, TABLE, ZstdLevel};
 use spillpipe::format::frame::{frame_bytes_max, read_raw, write_raw};
 use spillpipe::format::*;
 use spillpipe::segment::{Chunk, Next, SegmentWalker, read_all, write_all};
 
+/// Panics when what must hold for these bytes does not.
+pub(crate) type Check = fn(&[u8]);
+
 /// Every check, by the name of its fuzz target.
-pub const ALL: [(&str, fn(&[u8])); 7] = [
+pub(crate) const ALL: [(&str, Check); 7] = [
     ("segment_header", segment_header),
     ("record", record),
     ("seal_and_table", seal_and_table),
@@ -19,12 +22,12 @@ pub const ALL: [(&str, fn(&[u8])); 7] = [
 const RAW_BYTES_MAX: usize = 1 << 16;
 
 /// The header that records and seals under test belong to.
-pub fn key(family: Family) -> SegmentKey {
+pub(crate) fn key(family: Family) -> SegmentKey {
     SegmentKey { store: StoreId(*b"0123456789abcdef"), salt: Salt(0x4142_4344), family, chunk_bytes_max: 1 << 18 }
 }
 
 /// Header bytes: as they come, and with the checksum put right, so that what lies behind it is reached, too.
-pub fn segment_header(data: &[u8]) {
+pub(crate) fn segment_header(data: &[u8]) {
     let Some(mut bytes) = data.first_chunk::<HEADER_BYTES>().copied() else { return };
     for refit in [false, true] {
         if refit {
@@ -39,7 +42,7 @@ pub fn segment_header(data: &[u8]) {
 }
 
 /// Record bytes, likewise: what is accepted is in bounds and is written back bit for bit.
-pub fn record(data: &[u8]) {
+pub(crate) fn record(data: &[u8]) {
     let Some(bytes) = data.first_chunk::<RECORD_BYTES>() else { return };
     for family in Family::ALL {
         let key = key(family);
@@ -56,7 +59,7 @@ pub fn record(data: &[u8]) {
 }
 
 /// A seal, likewise, and a seek table behind it.
-pub fn seal_and_table(data: &[u8]) {
+pub(crate) fn seal_and_table(data: &[u8]) {
     let Some((bytes, table)) = data.split_first_chunk::<RECORD_BYTES>() else { return };
     for family in Family::ALL {
         let key = key(family);
@@ -77,7 +80,7 @@ pub fn seal_and_table(data: &[u8]) {
 }
 
 /// A frame of raw blocks: what is accepted is exactly what [`write_raw`] writes, but for the LZ4 block size code.
-pub fn frame_raw(data: &[u8]) {
+pub(crate) fn frame_raw(data: &[u8]) {
     let Some((len, frame)) = data.split_first_chunk::<2>() else { return };
     let mut raw = vec![0; usize::from(u16::from_le_bytes(*len))];
     for family in Family::ALL {
@@ -94,7 +97,7 @@ pub fn frame_raw(data: &[u8]) {
 }
 
 /// Any bytes as a frame of any codec: the decoder fills exactly the buffer it is given or refuses.
-pub fn codec_decode(data: &[u8]) {
+pub(crate) fn codec_decode(data: &[u8]) {
     let Some(([codec, family, len @ ..], frame)) = data.split_first_chunk::<4>() else { return };
     let row = &TABLE[usize::from(*codec) % TABLE.len()];
     let family = Family::ALL[usize::from(*family) % Family::ALL.len()];
@@ -110,7 +113,7 @@ pub fn codec_decode(data: &[u8]) {
 }
 
 /// Any bytes as a segment; then with every checksum put right, as far as the structures can be followed.
-pub fn segment_read(data: &[u8]) {
+pub(crate) fn segment_read(data: &[u8]) {
     if let Ok((header, seal)) = read_all(data, |_, raw| assert!(!raw.is_empty())) {
         assert!(seal.next_seq >= header.first_seq && seal.end_offset >= header.first_offset);
     }
@@ -129,7 +132,7 @@ pub fn segment_read(data: &[u8]) {
 }
 
 /// Arbitrary chunks and options, written and read back; then with one bit flipped, which must be refused.
-pub fn round_trip(data: &[u8]) {
+pub(crate) fn round_trip(data: &[u8]) {
     let mut input = data.iter().copied();
     let mut byte = || input.next().unwrap_or(0);
     let family = Family::ALL[usize::from(byte() & 1)];

@@ -264,7 +264,7 @@ fn the_frame_is_checked_before_it_is_decoded_and_the_data_after() {
     };
     let open = |record: Record, frame: &[u8]| {
         let mut raw = [0; 5];
-        let result = open_chunk(&record, &key, frame, &mut raw, &mut Decoder::default());
+        let result = open_chunk(&record, key.family, frame, &mut raw, &mut Decoder::default());
         (result, raw)
     };
     assert_eq!(open(record, frame), (Ok(()), *b"hello"));

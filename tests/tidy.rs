@@ -10,7 +10,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("pipe", &["spool", "archive", "ring", "segment", "codec", "store", "format", "sys", "sync"]),
     ("archive", &["ring", "segment", "codec", "store", "format", "sys", "sync"]),
     ("spool", &["ring", "segment", "codec", "store", "format", "sys", "sync"]),
-    ("ring", &["segment", "codec", "store", "format", "sys", "sync"]),
+    ("ring", &["segment", "codec", "store", "format", "sys", "sync", "units"]),
     ("segment", &["codec", "store", "format"]),
     ("codec", &["format"]),
     ("store", &["format", "sys", "sync"]),

@@ -1,6 +1,8 @@
 //! docs/format.md against the code: its tables against what the code reads from the golden files, its limits against
 //! the constants, its hexdumps against the golden files byte for byte.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod samples;
 
 use samples::golden;

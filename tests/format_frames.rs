@@ -127,8 +127,8 @@ fn a_frame_of_another_length_or_two_frames_are_refused_by_every_codec() {
 
 #[test]
 fn old_decoders_errata_are_kept() {
-    // The first block of a frame is never an RLE block (zstd up to 1.4.3), and no compressed block is exactly
-    // 128 KiB long (zstd up to 1.4.4 and other decoders).
+    // The first block of a frame is never an RLE block (zstd up to 1.4.3), and no compressed block is exactly 128 KiB
+    // long: docs/format.md, section 5.
     let mut inputs = vec![vec![0; 1 << 20], vec![b'x'; 200_000], noise(1, 300_000), text(1, 1 << 20)];
     inputs.push([noise(2, BLOCK - 3), text(2, 4 * BLOCK)].concat());
     for raw in inputs {

@@ -3,7 +3,8 @@
 //! A thread asks for its next step with [`Monitor::wait`] and reports what it did with [`Monitor::update`]; both hold
 //! the lock no longer than it takes to handle one chunk. After every change, each role that has sleepers and
 //! something to do gets one of them woken ([`State::ready`] is the same predicate that the step itself obeys), and who
-//! is woken wakes the next: no wake-up can be lost, and nobody is woken in vain.
+//! is woken wakes the next: no wake-up can be lost, and nobody is woken in vain. While one is on its way, no second one
+//! is called for, and all calls are made with the lock open: who is woken finds it free.
 
 use super::event::Error;
 use super::meter::{Meter, add_since};
@@ -33,13 +34,20 @@ pub(super) struct Monitor {
 struct Shared {
     state: State,
     sleepers: [usize; Role::ALL.len()],
+    /// One of the role's sleepers has been called and has not yet come.
+    called: [bool; Role::ALL.len()],
     stopped: bool,
     error: Option<Error>,
 }
 
+/// Roles of which one sleeper is to be called, once the lock is open.
+#[must_use]
+struct Calls([bool; Role::ALL.len()]);
+
 impl Monitor {
     pub(super) fn new(state: State, pool: Arc<Pool>, meter: Arc<Meter>, stop: Stop) -> Self {
-        let shared = Shared { state, sleepers: [0; Role::ALL.len()], stopped: false, error: None };
+        let (sleepers, called) = ([0; Role::ALL.len()], [false; Role::ALL.len()]);
+        let shared = Shared { state, sleepers, called, stopped: false, error: None };
         Self {
             shared: Mutex::new(shared),
             wakers: std::array::from_fn(|_| Condvar::new()),
@@ -76,17 +84,16 @@ impl Monitor {
     ) -> Option<T> {
         let mut shared = lock(&self.shared);
         let mut since = None;
-        let outcome = loop {
+        let (outcome, calls) = loop {
             if shared.stopped {
-                break None;
+                break (None, None);
             }
             if let Some(outcome) = step(&mut shared.state) {
-                self.settle(&mut shared);
-                break Some(outcome);
+                break (Some(outcome), Some(self.settle(&mut shared)));
             }
             if shared.state.is_over() {
                 self.end(&mut shared);
-                break None;
+                break (None, None);
             }
             if role == Role::Outflow {
                 self.hungry.store(shared.state.is_idle(), Relaxed);
@@ -95,8 +102,12 @@ impl Monitor {
             shared.sleepers[role as usize] += 1;
             shared = self.sleep(role, shared);
             shared.sleepers[role as usize] -= 1;
+            shared.called[role as usize] = false;
         };
         drop(shared);
+        if let Some(calls) = calls {
+            self.make(&calls);
+        }
         if role == Role::Outflow {
             self.hungry.store(false, Relaxed);
         }
@@ -124,18 +135,28 @@ impl Monitor {
     pub(super) fn update<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut shared = lock(&self.shared);
         let outcome = change(&mut shared.state);
-        self.settle(&mut shared);
+        let calls = self.settle(&mut shared);
+        drop(shared);
+        self.make(&calls);
         outcome
     }
 
-    fn settle(&self, shared: &mut Shared) {
+    fn make(&self, calls: &Calls) {
+        for (waker, _) in self.wakers.iter().zip(calls.0).filter(|(_, call)| *call) {
+            waker.notify_one();
+        }
+    }
+
+    fn settle(&self, shared: &mut Shared) -> Calls {
         shared.state.settle();
         if shared.state.is_over() {
             self.end(shared);
         }
+        let mut calls = Calls([false; Role::ALL.len()]);
         for role in Role::ALL {
-            if shared.sleepers[role as usize] > 0 && shared.state.ready(role) {
-                self.wakers[role as usize].notify_one();
+            let i = role as usize;
+            if shared.sleepers[i] > 0 && !shared.called[i] && shared.state.ready(role) {
+                (shared.called[i], calls.0[i]) = (true, true);
             }
         }
         let (state, meter) = (&shared.state, &self.meter);
@@ -145,6 +166,7 @@ impl Monitor {
         let dropped = state.dropped();
         meter.dropped_chunks.store(dropped.chunks, Relaxed);
         meter.dropped_bytes.store(dropped.raw_bytes, Relaxed);
+        calls
     }
 
     /// Ends it for this cause, unless there was one before: the first is the root.

@@ -312,9 +312,10 @@ impl State {
         self.spilling_to.is_some() && self.spilling_to != self.ring.newest_segment()
     }
 
-    /// Whether the spiller should look again after a while, though nothing told it to.
+    /// Whether the spiller should look again after a while, though nothing told it to. Also when there is nothing to be
+    /// written now: there may be by then, and nothing else would tell.
     pub(super) fn recheck_is_due(&self) -> bool {
-        !self.input_ended && self.ring.can_spill() && self.full.as_ref().is_some_and(|full| !full.retry)
+        !self.input_ended && self.full.as_ref().is_some_and(|full| !full.retry)
     }
 
     pub(super) fn take_spill_job(&mut self) -> Option<SpillJob> {

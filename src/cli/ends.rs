@@ -3,7 +3,7 @@
 use super::args::FilterArgs;
 use super::closed;
 use super::exit::Failure;
-use rustix::fs::{Mode, OFlags};
+use spillpipe::store::DiskStore;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
@@ -140,20 +140,8 @@ impl End {
     }
 }
 
-/// Checks that files can be created in the spill directory, by creating one that has no name.
-///
-/// Only what will not get better is an error: a disk that is full now may have room when it is needed.
+/// Checks that files can be created in the spill directory, without creating one.
 pub(super) fn check_spill_dir(dir: &Path) -> Result<(), Failure> {
-    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
-    let error = match rustix::fs::open(dir, flags, Mode::RUSR | Mode::WUSR) {
-        Ok(_) => return Ok(()),
-        Err(error) => io::Error::from(error),
-    };
-    match error.kind() {
-        ErrorKind::NotFound
-        | ErrorKind::NotADirectory
-        | ErrorKind::PermissionDenied
-        | ErrorKind::ReadOnlyFilesystem => Err(Failure::io(format!("cannot spill to {}", dir.display()))(error)),
-        _ => Ok(()),
-    }
+    let cannot = Failure::io(format!("cannot spill to {}", dir.display()));
+    DiskStore::nameless(dir).map(drop).map_err(cannot)
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The session of the README, measured: a SQL dump, unthrottled, into a slow consumer, by way of a temporary file, of
-# mbuffer with a file behind it, and of spillpipe. Prints a Markdown table.
+# mbuffer with a file behind it, and of spillpipe. Prints a Markdown table. The temporary file is written through a pipe,
+# as every tool here is, and for comparison by the producer itself.
 #
 #   benches/session.sh [RUNS [SIZE [CONSUMER]]]
 #
@@ -20,7 +21,7 @@ runs=${1:-5}
 size=${2:-1.2G}
 consumer=${3:-pv -q -L 200m}
 base=${TMPDIR:-/var/tmp}
-ways=('temp file' 'mbuffer -T' spillpipe)
+ways=('cat > file' '> file, no pipe' 'mbuffer -T' spillpipe)
 
 die() {
     printf 'session.sh: %s\n' "$1" >&2
@@ -58,18 +59,25 @@ consume() {
 
 # Bytes on disk of the files under $dir that process $1 has open, also those without a name.
 disk_of() {
-    find "/proc/$1/fd" -lname "$dir/*" -exec stat -Lc %b {} + 2>/dev/null | awk '{ n += $1 } END { print n * 512 }'
+    # The process may end while this looks: then it is what could be seen.
+    (find "/proc/$1/fd" -lname "$dir/*" -exec stat -Lc %b {} + 2>/dev/null || true) |
+        awk '{ n += $1 } END { printf "%.0f\n", n * 512 }'
 }
 
+# via_temp_file WRITER...: the producer into it
 via_temp_file() {
     local start=$EPOCHREALTIME taken
-    produce >"$dir/file"
+    "$@" >"$dir/file"
     taken=$EPOCHREALTIME
     consume <"$dir/file"
     since "$start" "$EPOCHREALTIME" >"$dir/total"
     since "$start" "$taken" >"$dir/producer"
     stat -c '%b %B' "$dir/file" | awk '{ print $1 * $2 }' >"$dir/disk"
-    echo 0 >"$dir/memory"
+    echo - >"$dir/memory"
+}
+
+produce_to_cat() {
+    produce | cat
 }
 
 # via_tool COMMAND...: the producer into it, it into the consumer; its disk and memory are looked at all the while
@@ -85,9 +93,9 @@ via_tool() {
     } | "$@" >"$dir/fifo" &
     tool_pid=$!
     while kill -0 "$tool_pid" 2>/dev/null; do
-        now=$(disk_of "$tool_pid" || echo 0)
+        now=$(disk_of "$tool_pid")
         disk=$((now > disk ? now : disk))
-        now=$(awk '/^VmHWM:/ { print $2 * 1024 }' "/proc/$tool_pid/status" 2>/dev/null || echo 0)
+        now=$(awk '/^VmHWM:/ { printf "%.0f", $2 * 1024 }' "/proc/$tool_pid/status" 2>/dev/null || true)
         memory=$((${now:-0} > memory ? now : memory))
         sleep 0.1
     done
@@ -120,9 +128,10 @@ run() {
     sync -f "$dir"
     cat "$dump" >/dev/null
     case $1 in
-        0) via_temp_file ;;
-        1) via_mbuffer ;;
-        2) via_spillpipe ;;
+        0) via_temp_file produce_to_cat ;;
+        1) via_temp_file produce ;;
+        2) via_mbuffer ;;
+        3) via_spillpipe ;;
     esac
     for figure in producer total disk memory; do
         cat "$dir/$figure" >>"$dir/$1.$figure"
@@ -137,6 +146,10 @@ ratio() {
 }
 
 megabytes() {
+    if [[ $(head -n 1 "$1") == - ]]; then
+        printf -- '–'
+        return
+    fi
     awk '{ print $1 / 1e6 }' "$1" | median %.0f
 }
 
@@ -177,14 +190,19 @@ for ((round = 1; round <= runs; round++)); do
     done
 done
 
-mhz_model=$(awk -F': ' '/^model name/ { print $2; exit }' /proc/cpuinfo)
+for way in "${!ways[@]}"; do
+    [[ $(wc -l <"$dir/$way.total") == "$runs" ]] || die "${ways[$way]}: not every run was measured"
+done
+
+cpu_model=$(awk -F': ' '/^model name/ { print $2; exit }' /proc/cpuinfo)
 printf '\nInput: %d MB of SQL dump (zstd -1: %s to 1). ' "$((dump_bytes / 1000000))" \
     "$(awk -v a="$dump_bytes" -v b="$dump_zstd_bytes" 'BEGIN { printf "%.1f", a / b }')"
 # shellcheck disable=SC2016 # Markdown, no expansion
 printf 'Consumer: `%s`. ' "$consumer"
-printf 'Machine: %s cores (%s), Linux %s, %s, %s GB of memory; no fsync. ' "$(nproc)" "$mhz_model" "$(uname -r)" \
+printf 'Machine: %s cores (%s), Linux %s, %s, %s GB of memory; no fsync. ' "$(nproc)" "$cpu_model" "$(uname -r)" \
     "$(findmnt -no FSTYPE -T "$dir")" "$(awk '/^MemTotal/ { printf "%.0f", $2 / 1e6 }' /proc/meminfo)"
-printf 'Median of %s (least–greatest), the ways in turn; ratios are to the temporary file, round by round.\n\n' "$runs"
+# shellcheck disable=SC2016 # Markdown, no expansion
+printf 'Median of %s (least–greatest), the ways in turn; ratios are to `cat > file`, round by round.\n\n' "$runs"
 echo '| by way of | producer done, s | ratio | all done, s | ratio | peak disk, MB | peak resident memory, MB |'
 echo '|---|---|---|---|---|---|---|'
 for way in "${!ways[@]}"; do

@@ -6,6 +6,7 @@ use super::monitor::Monitor;
 use super::state::{Place, Role, SpillJob, State};
 use crate::ring::{Block, Count, DiskLimits, FullReason, Head, HeadError, Tail};
 use crate::store::{SegmentName, Store, is_full};
+use crate::sys::limits::out_of_descriptors;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
@@ -78,6 +79,9 @@ impl Disk<'_> {
                 }
             }
         }
+        if let Some(since) = full_since {
+            super::meter::add_since(&meter.full_ns, since);
+        }
         Ok(())
     }
 
@@ -100,6 +104,9 @@ impl Disk<'_> {
             let segment = match tail.begin(first.family, first.offset) {
                 Ok(segment) => segment,
                 Err(e) if is_full(&e) => return Ok(Written::Full(FullReason::System(e))),
+                Err(e) if out_of_descriptors(&e) => {
+                    return Ok(Written::Full(FullReason::Descriptors { open: now.segments }));
+                }
                 Err(e) => return Err(self.error("spill to", e)),
             };
             if self.monitor.meter().segments.fetch_add(1, Relaxed) == 0 {

@@ -43,6 +43,7 @@ use crate::codec::Policy;
 use crate::ring::{DiskLimits, Pool};
 use crate::store::{DiskStore, Store};
 use crate::sys::limits::raise_open_files;
+use crate::sys::pipe::grow_pipe;
 use crate::sys::poll::Stop;
 use crate::sys::stream::{Stream, Way};
 use bounds::Bounds;
@@ -62,6 +63,8 @@ type Tap = Box<dyn FnMut(&[u8]) + Send>;
 
 /// Descriptors that are left to everything but segments.
 const OTHER_DESCRIPTORS: u64 = 32;
+/// What the pipes on either end are grown to: fewer and larger reads and writes, fewer changes between the processes.
+const PIPE_BYTES: usize = 1 << 20;
 /// Most segment files open at once, however many the system would allow.
 const SEGMENTS_MAX: u64 = 1 << 16;
 
@@ -175,6 +178,10 @@ impl Pipe {
             pacer: Pacer::new(options.write_rate),
             tap,
         };
+        for end in [input.as_fd(), output.as_fd()] {
+            // A refusal, or an end that is no pipe, is as good: it is only slower.
+            let _ = grow_pipe(end, PIPE_BYTES);
+        }
         let limits = DiskLimits {
             max_disk_bytes: options.spill.max_disk_bytes,
             min_free: options.spill.min_free,

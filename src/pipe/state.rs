@@ -431,11 +431,17 @@ impl State {
     // ── all ──
 
     /// Moves along what can move without a thread's help: encoded chunks into the ring, in order; the oldest chunks,
-    /// while they are in memory, to the decoders.
+    /// while they are in memory, to the decoders; and where the ring has run empty, chunks that no encoder has begun
+    /// with straight to the window.
     pub(super) fn settle(&mut self) {
         loop {
-            let next = self.in_flight.front().and_then(Option::as_ref);
-            if next.is_some_and(|chunk| self.ring.accepts(&chunk.info)) {
+            let encoded = self.in_flight.front().and_then(Option::as_ref);
+            let ring_accepts = encoded.is_some_and(|chunk| self.ring.accepts(&chunk.info));
+            if let Some(raw) = self.take_not_begun() {
+                self.first_ticket += 1;
+                self.in_flight.pop_front();
+                self.window.push_back(Some(raw));
+            } else if ring_accepts {
                 self.first_ticket += 1;
                 if let Some(chunk) = self.in_flight.pop_front().flatten() {
                     self.ring.push(chunk);
@@ -449,6 +455,15 @@ impl State {
                 return;
             }
         }
+    }
+
+    /// The oldest chunk on its way into the ring, if the window can have it as it is.
+    fn take_not_begun(&mut self) -> Option<Buffer> {
+        let oldest = self.encode_queue.front().is_some_and(|job| job.ticket == self.first_ticket);
+        if !oldest || !self.ring.is_empty() || self.window.len() >= self.bounds.window {
+            return None;
+        }
+        self.encode_queue.pop_front().map(|job| job.raw)
     }
 
     /// Raw bytes taken in and not yet written out. The open chunk and intake's own count, too, once it brought them.

@@ -26,8 +26,7 @@ impl Pool {
     /// A pool of at most `buffers_max` buffers of `buffer_bytes` each.
     #[must_use]
     pub fn new(buffer_bytes: usize, buffers_max: usize) -> Arc<Self> {
-        let lent = Lent { free: Vec::with_capacity(buffers_max), out: 0 };
-        Arc::new(Self { buffer_bytes, buffers_max, shelf: Mutex::new(lent) })
+        Arc::new(Self { buffer_bytes, buffers_max, shelf: Mutex::default() })
     }
 
     /// Lends an empty buffer.

@@ -1,4 +1,4 @@
-//! Reading and writing borrowed descriptors, interrupted calls restarted.
+//! Writing in many parts at one place of a file, interrupted calls restarted.
 
 use rustix::io::retry_on_intr;
 use std::io::{self, IoSlice};
@@ -6,24 +6,6 @@ use std::os::fd::BorrowedFd;
 
 /// Most parts that one vectored call takes (`IOV_MAX` on Linux); more is EINVAL.
 const PARTS_MAX: usize = 1024;
-
-/// Reads up to `buf.len()` bytes; 0 at the end.
-///
-/// # Errors
-/// What the system said; [`io::ErrorKind::WouldBlock`] when somebody made the descriptor non-blocking and there
-/// is nothing: wait with [`super::poll::wait_readable`].
-pub(crate) fn read(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
-    Ok(retry_on_intr(|| rustix::io::read(fd, &mut *buf))?)
-}
-
-/// Writes some of `bytes`; the number says how many.
-///
-/// # Errors
-/// What the system said; [`io::ErrorKind::WouldBlock`] when somebody made the descriptor non-blocking and there
-/// is no room: wait with [`super::poll::wait_writable`].
-pub(crate) fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
-    Ok(retry_on_intr(|| rustix::io::write(fd, bytes))?)
-}
 
 /// Writes all of `parts`, in order, from `offset` on. Leaves the file position alone.
 ///
@@ -57,18 +39,6 @@ mod tests {
     use super::*;
     use std::io::Read as _;
     use std::os::fd::AsFd;
-
-    #[test]
-    fn what_is_written_is_read_and_then_the_end() -> io::Result<()> {
-        let (reader, writer) = io::pipe()?;
-        assert_eq!(write(writer.as_fd(), b"abc")?, 3);
-        drop(writer);
-        let mut buf = [0; 8];
-        assert_eq!(read(reader.as_fd(), &mut buf)?, 3);
-        assert_eq!(&buf[..3], b"abc");
-        assert_eq!(read(reader.as_fd(), &mut buf)?, 0);
-        Ok(())
-    }
 
     #[test]
     fn more_parts_than_one_call_takes_are_written_in_order() -> io::Result<()> {

@@ -1,5 +1,6 @@
-//! What this process may use, and how much it has used.
+//! How many files this process may have open.
 
+use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Raises the soft limit of open files to the hard one; returns the limit that holds now (`u64::MAX`: none).
@@ -13,14 +14,9 @@ pub(crate) fn raise_open_files() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
-/// Most memory that this process ever had resident, in bytes; `None` when `/proc` does not tell.
-pub(crate) fn peak_rss_bytes() -> Option<u64> {
-    parse_peak_rss(&std::fs::read_to_string("/proc/self/status").ok()?)
-}
-
-fn parse_peak_rss(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+/// Whether an error says that no more files can be open at once.
+pub(crate) fn out_of_descriptors(error: &std::io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 #[cfg(test)]
@@ -36,9 +32,7 @@ mod tests {
     }
 
     #[test]
-    fn peak_rss_is_read_in_bytes() {
-        assert_eq!(parse_peak_rss("VmPeak:\t 9 kB\nVmHWM:\t  1236 kB\n"), Some(1236 * 1024));
-        assert_eq!(parse_peak_rss("VmPeak:\t 9 kB\n"), None);
-        assert!(peak_rss_bytes().is_some_and(|bytes| bytes > 100 << 10), "a test process takes more than 100 KiB");
+    fn out_of_descriptors_is_told_from_other_errors() {
+        assert!(out_of_descriptors(&Errno::MFILE.into()) && !out_of_descriptors(&Errno::NOSPC.into()));
     }
 }

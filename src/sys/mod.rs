@@ -5,8 +5,6 @@
 //! which file is for the caller to add. Calls that a signal interrupts are restarted here, so no caller ever sees
 //! EINTR. Descriptors opened here are close-on-exec. Nothing here changes the flags of a descriptor.
 
-#![cfg_attr(not(test), expect(dead_code, reason = "some of it waits for the engine"))]
-
 pub(crate) mod advice;
 pub(crate) mod fd;
 pub(crate) mod limits;

@@ -110,7 +110,7 @@ fn poll_until(fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<b
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write as _;
+    use std::io::{Read as _, Write as _};
     use std::os::unix::net::UnixStream;
 
     /// What a wait says that nothing but the stop ends, after a while.
@@ -127,14 +127,14 @@ mod tests {
 
     #[test]
     fn bytes_and_the_end_are_both_readable() {
-        let (reader, mut writer) = io::pipe().unwrap();
+        let (mut reader, mut writer) = io::pipe().unwrap();
         let (_consumer, output) = io::pipe().unwrap();
         assert_eq!(wait(&reader, &output), Wake::Stopped);
         assert!(!readable_now(&reader).unwrap());
         writer.write_all(b"x").unwrap();
         assert_eq!(wait(&reader, &output), Wake::Ready);
         assert!(readable_now(&reader).unwrap());
-        super::super::fd::read(reader.as_fd(), &mut [0]).unwrap();
+        reader.read_exact(&mut [0]).unwrap();
         drop(writer);
         assert_eq!(wait(&reader, &output), Wake::Ready, "the end is there to be read");
     }

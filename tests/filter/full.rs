@@ -59,7 +59,7 @@ fn a_full_ext4_makes_the_producer_wait_and_nothing_is_lost() {
 
 #[test]
 #[ignore = "large: 1 GB through a full file system"]
-fn a_gigabyte_through_a_full_file_system() {
+fn large_a_gigabyte_through_a_full_file_system() {
     let Some(disk) = Mounted::tmpfs("size=64M") else { return };
     let input = noise(1 << 30);
     let (output, out, stats) = through("--min-free 0 -q", disk.path(), &input);

@@ -26,7 +26,7 @@ fn memory_stays_within_its_budget() {
 
 #[test]
 #[ignore = "large: 1 GB with every codec, and 10 GB"]
-fn memory_stays_within_its_budget_at_any_size() {
+fn large_memory_stays_within_its_budget_at_any_size() {
     for codec in ["none", "lz4", "zstd:3", "zstd:19 --max-disk 100M", "auto"] {
         let block = [text(64 << 20), noise(64 << 20)].concat();
         let times = if codec == "auto" { 80 } else { 8 };

@@ -38,7 +38,7 @@ fn every_codec_and_size() {
 
 #[test]
 #[ignore = "large: 300 MB in each of eight kinds"]
-fn three_hundred_megabytes_of_everything() {
+fn large_three_hundred_megabytes_of_everything() {
     let len = 300 << 20;
     for input in [text(len), noise(len), vec![0; len], mixed().repeat(13)] {
         for memory in ["-m 8M", "-m 64M"] {

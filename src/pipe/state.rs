@@ -166,7 +166,7 @@ impl State {
     pub(super) fn ready(&self, role: Role) -> bool {
         match role {
             Role::Intake => self.can_accept() || self.full_step_is_due(),
-            Role::Encode => !self.encode_queue.is_empty(),
+            Role::Encode => self.can_encode(),
             Role::Spill => self.can_spill() || self.can_release(),
             Role::Fetch => self.can_fetch() && self.ring.readable(),
             Role::Decode => !self.decode_queue.is_empty(),
@@ -279,8 +279,17 @@ impl State {
 
     // ── encoders ──
 
+    /// While the window has room and the ring is empty, what waits for an encoder waits for the chunks before it only,
+    /// and then goes straight to the window: an encoder that began with it would hold it up.
+    fn can_encode(&self) -> bool {
+        !self.encode_queue.is_empty() && !(self.ring.is_empty() && self.window.len() < self.bounds.window)
+    }
+
     /// The next chunk to encode, and how. The plan is made as late as this, so that it fits the pressure.
     pub(super) fn take_encode_job(&mut self) -> Option<(EncodeJob, Plan)> {
+        if !self.can_encode() {
+            return None;
+        }
         let job = self.encode_queue.pop_front()?;
         Some((job, self.policy.choose(self.load())))
     }

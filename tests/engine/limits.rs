@@ -107,3 +107,17 @@ fn drop_new_keeps_the_oldest() {
         assert!(first >= 20, "the first {first} chunks are whole with {max_disk_bytes} bytes of disk");
     }
 }
+
+#[test]
+fn a_slow_codec_does_not_hold_up_a_consumer_that_caught_up() {
+    let mut options = small();
+    options.codec = "zstd:19".parse().expect("a codec");
+    options.memory_bytes = 32 << 20;
+    options.chunk_bytes = CHUNK;
+    let input = text(24 << 20);
+    let (result, out) = run(options, Box::new(MemoryStore::new()), &input, sleeps_first);
+    let figures = result.expect("nothing fails");
+    assert!(out == input);
+    let encoded: u64 = figures.chunks.iter().sum();
+    assert!(encoded <= 24 * 16 / 2, "{encoded} chunks waited for zstd:19, though they could have gone out");
+}

@@ -206,6 +206,8 @@ impl Pipe {
             spawn("outflow", Box::new(|| outflow.run()));
             spawn("intake", Box::new(|| intake.run()));
         });
+        // The last buffers came back after the last step.
+        monitor.update(|_| ());
         match monitor.take_error() {
             Some(error) => Err(error),
             None => Ok(meter.snapshot()),

@@ -9,6 +9,8 @@ mod round_trip;
 
 #[path = "../mounted/mod.rs"]
 mod mounted;
+#[path = "../samples/mod.rs"]
+mod samples;
 
 use serde_json::Value;
 use std::io::{Read as _, Write as _};
@@ -141,22 +143,9 @@ fn spill_files(pid: u32, dir: &Path) -> Vec<(std::path::PathBuf, u64)> {
 }
 
 fn text(len: usize) -> Vec<u8> {
-    let line = |n: u64| format!("({n},'{:x}','2026-11-{:02}','a line of a dump'),\n", n * 2_654_435_761, n % 30 + 1);
-    let mut out: Vec<u8> = (0..).map(line).take(len / 40 + 1).flat_map(String::into_bytes).collect();
-    out.truncate(len);
-    out
+    samples::text(1, len)
 }
 
-/// Bytes that do not compress (xorshift64*, Vigna 2014).
 fn noise(len: usize) -> Vec<u8> {
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    let word = || {
-        state ^= state >> 12;
-        state ^= state << 25;
-        state ^= state >> 27;
-        state.wrapping_mul(0x2545_F491_4F6C_DD1D)
-    };
-    let mut out: Vec<u8> = std::iter::repeat_with(word).take(len / 8 + 1).flat_map(u64::to_le_bytes).collect();
-    out.truncate(len);
-    out
+    samples::noise(1, len)
 }

@@ -57,7 +57,7 @@ struct Session<'a> {
 impl<'a> Session<'a> {
     /// Checks all that can be checked before anything starts, and opens what tells of the rest.
     fn prepare(args: &'a FilterArgs, prefix: String) -> Result<(Self, Pipe), Failure> {
-        let options = options(args);
+        let options = options(args)?;
         let pipe = Pipe::new(options.clone()).map_err(|error| explain(&error))?;
         clash::refuse(args)?;
         let log = args.log.as_deref().map(open_log).transpose()?;

@@ -38,7 +38,8 @@ fn name(path: Option<&PathBuf>, standard: &str) -> String {
     given(path).map_or_else(|| standard.to_owned(), |path| path.display().to_string())
 }
 
-fn given(path: Option<&PathBuf>) -> Option<&PathBuf> {
+/// The path, unless it stands for a standard stream.
+pub(super) fn given(path: Option<&PathBuf>) -> Option<&PathBuf> {
     path.filter(|path| path.as_os_str() != STANDARD)
 }
 

@@ -1,6 +1,7 @@
 //! `spillpipe`: standard input to standard output, through a disk-backed pipe.
 
 use super::args::{FilterArgs, When};
+use super::clash;
 use super::digest::Digest;
 use super::ends::{self, End};
 use super::episodes::Episodes;
@@ -56,8 +57,9 @@ struct Session<'a> {
 impl<'a> Session<'a> {
     /// Checks all that can be checked before anything starts, and opens what tells of the rest.
     fn prepare(args: &'a FilterArgs, prefix: String) -> Result<(Self, Pipe), Failure> {
-        let options = options(args);
+        let options = options(args)?;
         let pipe = Pipe::new(options.clone()).map_err(|error| explain(&error))?;
+        clash::refuse(args)?;
         let log = args.log.as_deref().map(open_log).transpose()?;
         let teller = Arc::new(Teller {
             prefix,
@@ -94,6 +96,7 @@ impl<'a> Session<'a> {
     /// Opens the ends and moves the data.
     fn transfer(&self, pipe: Pipe, queue: Queue) -> Result<Snapshot, Failure> {
         ends::check_spill_dir(&self.options.spill.dir)?;
+        clash::refuse(self.args)?; // Once more: what has been created since has an inode, whatever its names.
         let (input, output) = ends::open(self.args)?;
         if let Some(bytes) = self.args.size.map(|size| size.0).or_else(|| input.bytes_left()) {
             let _ = self.size_bytes.set(bytes); // Nobody else sets it.

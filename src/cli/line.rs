@@ -146,7 +146,7 @@ fn clock(time: Duration) -> String {
     }
 }
 
-/// What is said on SIGUSR1: where things stand, with the rates since the last look.
+/// What is said on SIGUSR1: where things stand, with the rates over the period.
 pub(super) fn status(period: Period<'_>) -> String {
     let now = period.to;
     let mut text = format!(

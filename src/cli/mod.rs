@@ -10,6 +10,7 @@
 //! here moves data either: that is [`spillpipe::pipe`].
 
 mod args;
+mod clash;
 mod closed;
 mod digest;
 mod ends;

@@ -6,12 +6,9 @@ use spillpipe::pipe::{Headroom, Options, OptionsError};
 use spillpipe::units::{Amount, human};
 
 /// The options that the arguments ask for.
-pub(super) fn options(args: &FilterArgs) -> Options {
+pub(super) fn options(args: &FilterArgs) -> Result<Options, Failure> {
     let mut options = Options::default();
-    options.memory_bytes = saturating(match args.memory {
-        Amount::Bytes(bytes) => bytes,
-        Amount::Percent(percent) => Headroom::Percent(percent).bytes(ram_bytes()),
-    });
+    options.memory_bytes = memory_bytes(args.memory, options.memory_bytes, ram_bytes())?;
     options.chunk_bytes = saturating(args.chunk_size.0);
     options.codec = args.codec;
     options.threads = args.threads.unwrap_or(options.threads);
@@ -26,7 +23,21 @@ pub(super) fn options(args: &FilterArgs) -> Options {
         Amount::Percent(percent) => Headroom::Percent(percent),
     };
     options.spill.when_full = args.when_full.into();
-    options
+    Ok(options)
+}
+
+/// What `--memory` comes to. More than the machine has would end in the kernel killing somebody; only the default is
+/// never refused, as nobody chose it.
+fn memory_bytes(asked: Amount, default_bytes: usize, ram_bytes: u64) -> Result<usize, Failure> {
+    let bytes = match asked {
+        Amount::Bytes(bytes) => bytes,
+        Amount::Percent(percent) => Headroom::Percent(percent).bytes(ram_bytes),
+    };
+    if bytes > ram_bytes && saturating(bytes) != default_bytes {
+        let (asked, ram) = (human(bytes), human(ram_bytes));
+        return Err(Failure::usage(format!("memory of {asked} is more than this machine has ({ram})")));
+    }
+    Ok(saturating(bytes))
 }
 
 fn saturating(bytes: u64) -> usize {
@@ -54,4 +65,19 @@ pub(super) fn explain(error: &OptionsError) -> Failure {
         ),
         other => other.to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_memory_than_the_machine_has_is_refused_unless_nobody_chose_it() {
+        let come_to = |asked, ram_bytes| memory_bytes(asked, 64 << 20, ram_bytes).map_err(|failure| failure.text);
+        assert_eq!(come_to(Amount::Bytes(1 << 30), 1 << 30), Ok(1 << 30));
+        assert_eq!(come_to(Amount::Percent(50.0), 1 << 30), Ok(512 << 20));
+        assert_eq!(come_to(Amount::Bytes(64 << 20), 32 << 20), Ok(64 << 20));
+        let expected = "memory of 8.0 EiB is more than this machine has (24 GiB)";
+        assert_eq!(come_to(Amount::Bytes(8 << 60), 24 << 30), Err(expected.to_owned()));
+    }
 }

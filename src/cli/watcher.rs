@@ -26,6 +26,8 @@ use std::time::{Duration, Instant};
 
 /// Messages that wait to be told.
 const MESSAGES_MAX: usize = 64;
+/// The shortest time that a rate is worth telling for: in less, nothing at all may have moved.
+const ASKED_MIN: Duration = Duration::from_millis(500);
 /// Looks at the meter that the time left is estimated from.
 const TREND_LOOKS_MAX: usize = 30;
 /// Columns of a plain progress line, in a log or a pipe.
@@ -117,7 +119,8 @@ struct Look {
 }
 
 fn run(mut bytes: UnixStream, messages: &Receiver<(Loudness, String)>, watch: &Watch, mut look: Look) {
-    let mut asked = look.last.clone();
+    let zero = look.last.clone();
+    let mut asked = zero.clone();
     let mut next = Instant::now() + watch.interval;
     loop {
         let woken = wait(&mut bytes, (watch.style != Style::Hidden).then_some(next));
@@ -127,7 +130,7 @@ fn run(mut bytes: UnixStream, messages: &Receiver<(Loudness, String)>, watch: &W
         match woken {
             Ok(Some(STATUS_BYTE)) => {
                 let now = watch.meter.snapshot();
-                watch.teller.answer(&line::status(Period { from: &asked, to: &now }));
+                watch.teller.answer(&line::status(asked_period(&zero, &asked, &now)));
                 asked = now;
             }
             Ok(Some(STOP_BYTE)) | Err(_) => break,
@@ -139,6 +142,12 @@ fn run(mut bytes: UnixStream, messages: &Receiver<(Loudness, String)>, watch: &W
         }
     }
     watch.teller.clear();
+}
+
+/// What the rates of an answer are taken over: since the last answer, or since the start when that was just now.
+fn asked_period<'a>(zero: &'a Snapshot, asked: &'a Snapshot, now: &'a Snapshot) -> Period<'a> {
+    let long = now.elapsed.saturating_sub(asked.elapsed) >= ASKED_MIN;
+    Period { from: if long { asked } else { zero }, to: now }
 }
 
 /// The next byte; `None` when it is time for progress.
@@ -187,4 +196,19 @@ fn in_foreground() -> bool {
 fn terminal_columns() -> usize {
     let size = rustix::termios::tcgetwinsize(rustix::stdio::stderr());
     size.ok().map(|size| size.ws_col.into()).filter(|&columns| columns > 0).unwrap_or(TERMINAL_COLUMNS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::figures::tests::snapshot;
+    use super::*;
+
+    #[test]
+    fn who_asks_twice_at_once_is_told_the_rates_since_the_start() {
+        let [zero, asked, later] = [0, 10, 12].map(|seconds| snapshot(seconds, |s| s.bytes_in = 100 * seconds));
+        let mut soon = asked.clone();
+        soon.elapsed += Duration::from_millis(10);
+        let rate = |now| asked_period(&zero, &asked, now).in_rate();
+        assert_eq!((rate(&later), rate(&soon)), (100, 99), "10 ms in which nothing came are no rate of 0");
+    }
 }

@@ -87,6 +87,49 @@ fn input_and_output_are_never_the_same_file() {
     assert_eq!(dir.read("file"), "precious");
 }
 
+/// They were emptied, or written into, before anything of them was read.
+#[test]
+fn figures_and_messages_never_go_over_the_input_or_the_output() {
+    let dir = Dir::new();
+    let file = dir.file("in", "precious");
+    fs::hard_link(&file, dir.path("hard")).unwrap();
+    std::os::unix::fs::symlink("in", dir.path("soft")).unwrap();
+    std::os::unix::fs::symlink("new", dir.path("dangling")).unwrap();
+    fs::create_dir(dir.path("d")).unwrap();
+    for (args, words) in [
+        ("-i in --stats in", "figures and input are the same file (in)"),
+        ("-i in --stats hard", "figures and input are the same file (hard)"),
+        ("-i soft --stats in", "figures and input"),
+        ("--stats in <in", "figures and input are the same file (in)"),
+        ("--stats hard <in", "figures and input"),
+        ("--stats ./in >>in", "figures and output"),
+        ("-f -i hard -o soft", "input and output"),
+        ("-f -o in --stats in", "figures and output"),
+        ("-f -o in -l hard", "messages and output"),
+        ("-i in -l in", "messages and input are the same file (in)"),
+        ("-l in <in", "messages and input"),
+        ("-l in --stats in", "figures and messages"),
+        ("-o new --stats new -f", "figures and output are the same file (new)"),
+        ("-o new -l d/../new", "messages and output"),
+        ("-l new --stats ./new", "figures and messages"),
+        ("-l dangling -o new -f", "messages and output"),
+    ] {
+        let script = format!("cd '{}' && \"$0\" {args}", dir.0.path().display());
+        assert_fails(&shell(&script).output().unwrap(), 1, words);
+        assert_eq!(dir.read("in"), "precious", "{args}");
+        assert!(!dir.path("new").exists(), "{args}");
+    }
+    let script =
+        format!("cd '{}' && \"$0\" -l /dev/null --stats /dev/null </dev/null >/dev/null", dir.0.path().display());
+    assert_silent(shell(&script).output().unwrap());
+    assert_silent(
+        spillpipe(&["-i", &file, "-o", &dir.name("o"), "-l", &dir.name("l"), "--stats", &dir.name("s")])
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(dir.read("o"), "precious");
+}
+
 #[test]
 fn nothing_is_created_when_the_rest_is_wrong() {
     let dir = Dir::new();

@@ -12,6 +12,7 @@ fn what_makes_no_sense_is_refused_in_one_line_with_status_2() {
         (&["--min-free", "101%"], "0 to 100"),
         (&["-s", "1K"], "between 4K and 4M"),
         (&["-s", "5M"], "between 4K and 4M"),
+        (&["-m", "8E"], "memory of 8.0 EiB is more than this machine has ("),
         (&["-m", "0%"], "memory of 0 B is too little: with these options it takes at least 4.0 MiB"),
         (&["-z", "zstd:99"], "zstd level '99' is not between 1 and 19"),
         (&["-z", "gzip"], "unknown codec 'gzip'"),

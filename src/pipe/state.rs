@@ -282,7 +282,8 @@ impl State {
     /// While the window has room and the ring is empty, what waits for an encoder waits for the chunks before it only,
     /// and then goes straight to the window: an encoder that began with it would hold it up.
     fn can_encode(&self) -> bool {
-        !self.encode_queue.is_empty() && !(self.ring.is_empty() && self.window.len() < self.bounds.window)
+        let goes_straight_on = self.ring.is_empty() && self.window.len() < self.bounds.window;
+        !self.encode_queue.is_empty() && !goes_straight_on
     }
 
     /// The next chunk to encode, and how. The plan is made as late as this, so that it fits the pressure.

@@ -51,7 +51,7 @@ impl Intake<'_> {
             chunk.advance(n);
             self.monitor.meter().bytes_in.fetch_add(n as u64, Relaxed);
             let ended = n == 0;
-            let hand_over = ended || chunk.len() == self.chunk_bytes || self.monitor.output_is_hungry();
+            let hand_over = ended || chunk.len() == self.chunk_bytes || self.monitor.take_output_hunger();
             if !hand_over {
                 in_hand = Some(chunk);
             } else if !chunk.is_empty() && !self.hand_over(chunk)? {

@@ -90,6 +90,14 @@ pub(crate) fn readable_now(input: impl AsFd) -> io::Result<bool> {
     poll_until(&mut [PollFd::new(&input, PollFlags::IN)], Some(Duration::ZERO))
 }
 
+/// Whether `write` would not block, for a little: there is room, or an error to be had.
+///
+/// # Errors
+/// EBADF when it is not open; what the system said otherwise.
+pub(crate) fn writable_now(output: impl AsFd) -> io::Result<bool> {
+    poll_until(&mut [PollFd::new(&output, PollFlags::OUT)], Some(Duration::ZERO))
+}
+
 /// Polls, going on with the time that remains after a signal. False: the time is over.
 fn poll_until(fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<bool> {
     // A deadline past the clock's end is none.

@@ -2,15 +2,19 @@
 //! descriptors that other processes share.
 //!
 //! A pipe is opened again through /proc/self/fd: that gives a file description of our own, which may be non-blocking. A
-//! socket takes `MSG_DONTWAIT` a call. A regular file never blocks for long. Whatever is left (a terminal, a pipe
-//! that we may not open again) is polled before it is read, and written as it is, blocking.
+//! socket takes `MSG_DONTWAIT` a call. A regular file never blocks for long. A pipe that we may not open again (another
+//! user's) is polled, and takes as much as surely fits. Whatever is left (a terminal, a device) is polled before it is
+//! read, and written as it is, blocking.
 
-use super::poll::readable_now;
+use super::poll::{readable_now, writable_now};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+/// A pipe that is writable takes so many bytes (`PIPE_BUF`) without blocking, if nobody else writes meanwhile.
+const PIPE_ROOM_BYTES: usize = 4096;
 
 /// One end.
 #[derive(Debug)]
@@ -23,6 +27,8 @@ pub(crate) struct Stream<'f> {
 enum How {
     /// The same pipe, opened for ourselves.
     Own(OwnedFd),
+    /// A pipe that could not be opened again.
+    Shared,
     Socket,
     /// Never blocks for long.
     File,
@@ -43,7 +49,7 @@ impl<'f> Stream<'f> {
     /// EBADF when it is not open.
     pub(crate) fn new(fd: BorrowedFd<'f>, way: Way) -> io::Result<Self> {
         let how = match FileType::from_raw_mode(fstat(fd)?.st_mode) {
-            FileType::Fifo => reopen(fd, way).map_or(How::Other, How::Own),
+            FileType::Fifo => reopen(fd, way).map_or(How::Shared, How::Own),
             FileType::Socket => How::Socket,
             FileType::RegularFile | FileType::BlockDevice => How::File,
             _ => How::Other,
@@ -56,13 +62,13 @@ impl<'f> Stream<'f> {
     /// # Errors
     /// What the system said.
     pub(crate) fn try_read(&self, buf: &mut [u8]) -> io::Result<Option<usize>> {
-        if matches!(self.how, How::Other) && !readable_now(self.fd)? {
+        if matches!(self.how, How::Shared | How::Other) && !readable_now(self.fd)? {
             return Ok(None);
         }
         unless_it_would_block(retry_on_intr(|| match &self.how {
             How::Own(own) => rustix::io::read(own, &mut *buf),
             How::Socket => recv(self.fd, &mut *buf, RecvFlags::DONTWAIT).map(|(n, _)| n),
-            How::File | How::Other => rustix::io::read(self.fd, &mut *buf),
+            How::Shared | How::File | How::Other => rustix::io::read(self.fd, &mut *buf),
         }))
     }
 
@@ -71,8 +77,12 @@ impl<'f> Stream<'f> {
     /// # Errors
     /// What the system said.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<Option<usize>> {
+        if matches!(self.how, How::Shared) && !writable_now(self.fd)? {
+            return Ok(None);
+        }
         unless_it_would_block(retry_on_intr(|| match &self.how {
             How::Own(own) => rustix::io::write(own, bytes),
+            How::Shared => rustix::io::write(self.fd, &bytes[..bytes.len().min(PIPE_ROOM_BYTES)]),
             How::Socket => send(self.fd, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
             How::File | How::Other => rustix::io::write(self.fd, bytes),
         }))

@@ -147,3 +147,18 @@ fn random_stalls_on_both_sides() {
         assert!(&out == input, "seed {seed}");
     }
 }
+
+#[test]
+fn one_byte_writes_do_not_cost_a_chunk_each() {
+    let input = noise(1 << 20);
+    let mut filter = super::Filter::start("-m 4M");
+    let (mut producer, consumer) = (filter.input(), filter.output());
+    let out = std::thread::scope(|scope| {
+        let input = &input;
+        scope.spawn(move || input.iter().for_each(|byte| producer.write_all(&[*byte]).unwrap()));
+        sleeper(3000)(consumer)
+    });
+    let (status, said, figures) = filter.end();
+    assert!(status.success() && said.is_empty() && out == input, "{status}: {said}");
+    assert_eq!(figures["segments"], 0, "1 MiB fits into 4 MiB however it is written: {figures}");
+}

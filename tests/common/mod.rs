@@ -1,7 +1,7 @@
 //! What the tests of the engine and of the command share: inputs, and patience with an end.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
-#[allow(unreachable_pub, clippy::unwrap_used, reason = "written for test files that are crates of their own")]
+#[allow(unreachable_pub, reason = "written for test files that are crates of their own")]
 #[path = "../samples/mod.rs"]
 mod samples;
 

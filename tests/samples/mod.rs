@@ -1,5 +1,5 @@
 //! What several format tests share: a header, some data, and the standard decoders as oracles.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, clippy::unwrap_used, reason = "each test file uses its part; a test fails by panicking")]
 
 pub(crate) mod golden;
 

@@ -82,11 +82,12 @@ impl Period<'_> {
         })
     }
 
-    /// The time until `size_bytes` are out, if it goes on like this; `None` when nothing moves.
+    /// The time until `size_bytes` are out, if it goes on like this, in whole seconds upwards; `None` when nothing
+    /// moves, or when more came than was expected.
     pub(super) fn time_left(&self, size_bytes: u64) -> Option<Duration> {
-        let left = size_bytes.saturating_sub(self.to.bytes_out);
-        let seconds = left.checked_div(self.out_rate());
-        seconds.map(Duration::from_secs)
+        let left = size_bytes.checked_sub(self.to.bytes_out)?;
+        let rate = Some(self.out_rate()).filter(|&rate| rate > 0)?;
+        Some(Duration::from_secs(left.div_ceil(rate)))
     }
 }
 
@@ -136,7 +137,9 @@ pub(super) mod tests {
         let period = Period { from: &from, to: &to };
         assert_eq!((period.in_rate(), period.out_rate()), (200, 100));
         assert_eq!(period.time_left(2500), Some(Duration::from_secs(10)));
-        assert_eq!(period.time_left(100), Some(Duration::ZERO), "more came than was expected");
+        assert_eq!(period.time_left(2501), Some(Duration::from_secs(11)), "it is not there a moment early");
+        assert_eq!(period.time_left(1500), Some(Duration::ZERO));
+        assert_eq!(period.time_left(100), None, "more came than was expected");
         assert_eq!((percent(&to, 3000), percent(&to, 1000), percent(&to, 0)), (50, 150, 100));
         let still = Period { from: &to, to: &to };
         assert_eq!((still.in_rate(), still.time_left(2500), still.bottleneck()), (0, None, None));

@@ -242,12 +242,12 @@ mod tests {
             None,
             &[120, 100, 80, 60, 40, 20],
             &expect![[r#"
-                | 10%   445M  in  123M/s  backlog  778M  disk  190M  4.2x  out 45.0M/s  slow: consumer  ETA    1:21
-                | 10%   445M  in  123M/s  backlog  778M  disk  190M  4.2x  out 45.0M/s  slow: consumer  ETA    1:21
-                | 10%  in  123M/s  backlog  778M  disk  190M  out 45.0M/s  consumer  ETA    1:21
-                | 10%  in  123M/s  backlog  778M  out 45.0M/s  ETA    1:21
-                | 10% in  123M/s out 45.0M/s ETA    1:21
-                | 10% ETA    1:21
+                | 10%   445M  in  123M/s  backlog  778M  disk  190M  4.2x  out 45.0M/s  slow: consumer  ETA    1:22
+                | 10%   445M  in  123M/s  backlog  778M  disk  190M  4.2x  out 45.0M/s  slow: consumer  ETA    1:22
+                | 10%  in  123M/s  backlog  778M  disk  190M  out 45.0M/s  consumer  ETA    1:22
+                | 10%  in  123M/s  backlog  778M  out 45.0M/s  ETA    1:22
+                | 10% in  123M/s out 45.0M/s ETA    1:22
+                | 10% ETA    1:22
             "#]],
         );
     }

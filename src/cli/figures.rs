@@ -24,6 +24,8 @@ pub(super) enum Bottleneck {
     Consumer,
     /// Spilling or reading back is slower than either.
     Disk,
+    /// Compressing, or decompressing, is slower than either.
+    Compression,
 }
 
 impl Bottleneck {
@@ -33,7 +35,13 @@ impl Bottleneck {
             Self::Producer => "producer",
             Self::Consumer => "consumer",
             Self::Disk => "disk",
+            Self::Compression => "compression",
         }
+    }
+
+    /// The same in eight characters at most.
+    pub(super) fn short_name(self) -> &'static str {
+        if self == Self::Compression { "compress" } else { self.name() }
     }
 }
 
@@ -68,11 +76,16 @@ impl Period<'_> {
     ///
     /// The outflow either writes or waits for data. What it does more of tells: writing means that the consumer is
     /// slow; waiting that the producer is, or the disk if there was a backlog all the while. When it does little of
-    /// both and the producer had to wait, what lies between them is slow.
+    /// both and the producer had to wait, what lies between them is slow; when both had to wait at once, that is the
+    /// compression, as a full disk does not keep the consumer waiting.
     pub(super) fn bottleneck(&self) -> Option<Bottleneck> {
         let (writing, idle) = (self.share(|s| s.output_blocked), self.share(|s| s.consumer_waited));
         if writing.max(idle) < SHARE_MIN {
             return (self.share(|s| s.producer_waited) >= SHARE_MIN).then_some(Bottleneck::Disk);
+        }
+        // Of the time that the producer waited, this much at least was not for the consumer to read.
+        if idle >= SHARE_MIN && self.share(|s| s.producer_waited) - writing >= SHARE_MIN {
+            return Some(Bottleneck::Compression);
         }
         let backlog = self.from.backlog_bytes.min(self.to.backlog_bytes) > 0;
         Some(match (writing >= idle, backlog) {
@@ -127,6 +140,8 @@ pub(super) mod tests {
         assert_eq!(bottleneck(1, 9, 0, 0), Some(Bottleneck::Producer));
         assert_eq!(bottleneck(1, 9, 0, 5), Some(Bottleneck::Disk), "data is there and does not come");
         assert_eq!(bottleneck(1, 1, 9, 5), Some(Bottleneck::Disk));
+        assert_eq!(bottleneck(1, 9, 9, 0), Some(Bottleneck::Compression), "a producer that waits is not slow");
+        assert_eq!(bottleneck(5, 5, 5, 0), Some(Bottleneck::Consumer), "first one was slow, then the other");
         assert_eq!(bottleneck(1, 1, 0, 0), None);
     }
 

@@ -79,8 +79,8 @@ impl Column {
             Backlog => format!("backlog {:>5}", compact(now.backlog_bytes)),
             Disk => format!("disk {:>5}", compact(now.disk_bytes)),
             Ratio => now.ratio().map(ratio).unwrap_or_default(),
-            Slow => period.bottleneck().map(|slow| format!("slow: {}", slow.name())).unwrap_or_default(),
-            SlowWord => period.bottleneck().map(|slow| slow.name().to_owned()).unwrap_or_default(),
+            Slow => period.bottleneck().map(|slow| format!("slow: {}", slow.short_name())).unwrap_or_default(),
+            SlowWord => period.bottleneck().map(|slow| slow.short_name().to_owned()).unwrap_or_default(),
             TimeLeft => format!("ETA {:>7}", progress.trend.time_left(size).map_or("-".to_owned(), clock)),
         }
     }

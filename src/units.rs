@@ -1,6 +1,6 @@
 //! Sizes as people write and read them: `256K`, `1.5G`, `5%` in; `61 MiB` out.
 //!
-//! All units are powers of 1024, as in mbuffer and pv: `1K`, `1KB`, `1KiB` and `1k` are all 1024 bytes. Pure, and
+//! All units are powers of 1024, as in mbuffer and pv: `1K`, `1Ki`, `1KB`, `1KiB` and `1k` are all 1024 bytes. Pure, and
 //! never in floating point where a byte could be lost on the way in.
 
 use std::fmt;
@@ -19,7 +19,7 @@ const _: () = assert!(10_u128.pow(FRACTION_DIGITS_MAX) << (10 * UNITS.len()) < 1
 /// use spillpipe::units::ByteSize;
 /// assert_eq!("1.5k".parse(), Ok(ByteSize(1536)));
 /// assert_eq!(ByteSize(256 << 10).to_string(), "256K");
-/// assert_eq!("12Q".parse::<ByteSize>().unwrap_err().to_string(), "unknown unit 'Q': it takes K, M, G or T");
+/// assert_eq!("12Q".parse::<ByteSize>().unwrap_err().to_string(), "unknown unit 'Q': it takes B, K, M, G, T, P or E");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ByteSize(pub u64);
@@ -47,8 +47,11 @@ pub enum ParseSizeError {
     /// It does not begin with a number.
     #[error("a size is a number and a unit, as in 64M")]
     NoNumber,
+    /// It is below zero.
+    #[error("a size is not negative")]
+    Negative,
     /// There is no such unit.
-    #[error("unknown unit '{0}': it takes K, M, G or T")]
+    #[error("unknown unit '{0}': it takes B, K, M, G, T, P or E")]
     Unit(String),
     /// More digits behind the point than can be told apart.
     #[error("more than {FRACTION_DIGITS_MAX} digits behind the decimal point")]
@@ -65,7 +68,9 @@ impl FromStr for ByteSize {
     type Err = ParseSizeError;
 
     fn from_str(s: &str) -> Result<Self, Self::Err> {
-        let (whole, fraction, unit) = split_number(s).ok_or(ParseSizeError::NoNumber)?;
+        let negative = s.strip_prefix('-').is_some_and(|rest| split_number(rest).is_some());
+        let not_a_size = if negative { ParseSizeError::Negative } else { ParseSizeError::NoNumber };
+        let (whole, fraction, unit) = split_number(s).ok_or(not_a_size)?;
         let shift = unit_shift(unit).ok_or_else(|| ParseSizeError::Unit(unit.to_owned()))?;
         let places = u32::try_from(fraction.len()).ok().filter(|&places| places <= FRACTION_DIGITS_MAX);
         let denominator = 10_u128.pow(places.ok_or(ParseSizeError::Fraction)?);
@@ -101,7 +106,7 @@ fn unit_shift(unit: &str) -> Option<usize> {
     let mut rest = unit.chars();
     let letter = rest.next()?;
     let place = UNITS.iter().position(|&known| known == letter)?;
-    matches!(rest.as_str(), "" | "B" | "IB").then_some((place + 1) * 10)
+    matches!(rest.as_str(), "" | "B" | "I" | "IB").then_some((place + 1) * 10)
 }
 
 impl fmt::Display for ByteSize {
@@ -209,6 +214,7 @@ mod tests {
             ("1K", 1 << 10),
             ("1kB", 1 << 10),
             ("1KiB", 1 << 10),
+            ("64Mi", 64 << 20),
             ("1.5M", 3 << 19),
             ("1.M", 1 << 20),
             ("0.5g", 1 << 29),
@@ -222,8 +228,11 @@ mod tests {
     #[test]
     fn what_is_no_size_says_why() {
         use ParseSizeError::{Fraction, NoNumber, TooLarge};
-        for text in ["", "M", "-1", "+1", " 1", ".5M", "five"] {
+        for text in ["", "M", "-", "-M", "+1", " 1", ".5M", "five"] {
             assert_eq!(bytes(text), Err(NoNumber), "{text}");
+        }
+        for text in ["-1", "-1.5G"] {
+            assert_eq!(bytes(text), Err(ParseSizeError::Negative), "{text}");
         }
         for text in ["12Q", "1KK", "1 M", "1M ", "1e3", "1.5.5", "1i", "5%", "1\u{a7}"] {
             assert!(matches!(bytes(text), Err(ParseSizeError::Unit(_))), "{text}");

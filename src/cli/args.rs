@@ -4,7 +4,6 @@
 //! the codecs from its table. What the values then do is in [`super::options`] and [`super::filter`].
 
 use super::digest::Algorithm;
-use clap::builder::{RangedU64ValueParser, ValueParser};
 use spillpipe::codec::{Choice, TABLE};
 use spillpipe::format::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN};
 use spillpipe::pipe::{Headroom, MEMORY_BYTES_MIN, Options, THREADS_MAX, WhenFull};
@@ -19,7 +18,7 @@ use std::time::Duration;
 /// it lags, the difference is held in memory, then compressed and checksummed in nameless files, which vanish as
 /// they are drained. Nothing is left behind, whatever ends it.
 ///
-/// Sizes take the units K, M, G and T, in powers of 1024.
+/// Sizes and rates are bytes, or take a unit: K, M, G, T, P or E, in powers of 1024; k, Ki, KB and KiB are K.
 #[derive(Debug, clap::Parser)]
 #[command(name = "spillpipe", version, after_long_help = AFTER_HELP, max_term_width = 100, args_override_self = true)]
 pub(super) struct Cli {
@@ -30,11 +29,11 @@ pub(super) struct Cli {
 /// What the help ends with.
 const AFTER_HELP: &str = "\
 Exit status:
-  0  done
+  0  done, also when --when-full drop-oldest or drop-new threw data away, which is told
   1  an I/O or system failure
   2  wrong usage
   3  damaged data was met
-  5  full, under --when-full fail
+  5  full, under --when-full fail; what was still held is lost
   A consumer that goes away ends it by SIGPIPE, as it ends cat. SIGUSR1 prints one status line and never kills.
 
 Examples:
@@ -43,7 +42,7 @@ Examples:
   Spill to another disk, take at most 20 GiB of it, and leave 10 % free:
       producer | spillpipe -T /mnt/scratch --max-disk 20G --min-free 10% | consumer
   Copy a file at 50 MiB a second and print the digest of what was written:
-      spillpipe -i disk.img -o /mnt/backup/disk.img -R 50M --digest sha256";
+      spillpipe -i disk.img -o /mnt/backup/disk.img -r 50M --digest sha256";
 
 const BUFFER: &str = "Buffer";
 const ENDS: &str = "Input and output";
@@ -52,14 +51,14 @@ const REPORTS: &str = "Reports";
 /// The options of the filter.
 #[derive(Debug, clap::Args)]
 pub(super) struct FilterArgs {
-    /// Memory for buffered data, all of it counted; also a percentage of the RAM
-    #[arg(short, long, value_name = "SIZE", help_heading = BUFFER, value_parser = memory, default_value_t = default_memory())]
+    /// Memory for buffered data, all of it counted, from 4M; also a percentage of the RAM
+    #[arg(short, long, value_name = "SIZE", help_heading = BUFFER, value_parser = memory, allow_hyphen_values = true, default_value_t = default_memory())]
     pub(super) memory: Amount,
 
     /// Bytes a chunk, the unit of compression and checksums, from 4K to 4M
     ///
     /// It is made smaller when the memory does not hold 64 chunks of this size.
-    #[arg(short = 's', long, value_name = "SIZE", help_heading = BUFFER, value_parser = chunk_size, default_value_t = default_chunk())]
+    #[arg(short = 's', long, value_name = "SIZE", help_heading = BUFFER, value_parser = chunk_size, allow_hyphen_values = true, default_value_t = default_chunk())]
     pub(super) chunk_size: ByteSize,
 
     /// Where to spill [default: $TMPDIR, else /var/tmp]
@@ -72,28 +71,28 @@ pub(super) struct FilterArgs {
     pub(super) codec: Choice,
 
     /// Most disk that the spill may take [default: no limit]
-    #[arg(long, value_name = "SIZE", help_heading = BUFFER)]
+    #[arg(long, allow_hyphen_values = true, value_name = "SIZE", help_heading = BUFFER)]
     pub(super) max_disk: Option<ByteSize>,
 
     /// Leave at least this much of the file system free; also a percentage of it
-    #[arg(long, value_name = "SIZE", help_heading = BUFFER, default_value_t = default_min_free())]
+    #[arg(long, allow_hyphen_values = true, value_name = "SIZE", help_heading = BUFFER, default_value_t = default_min_free())]
     pub(super) min_free: Amount,
 
     /// What to do when disk and memory are full
     #[arg(long, value_name = "ACTION", help_heading = BUFFER, default_value = "block")]
     pub(super) when_full: WhenFullArg,
 
-    /// Workers that compress, and as many that decompress [default: the cores, at most 4]
-    #[arg(long, value_name = "N", help_heading = BUFFER, value_parser = threads())]
+    /// Workers that compress, and as many that decompress, from 1 to 64 [default: the cores, at most 4]
+    #[arg(long, value_name = "N", help_heading = BUFFER, value_parser = threads, allow_hyphen_values = true)]
     pub(super) threads: Option<usize>,
 
-    /// Read FILE in place of standard input
+    /// Read FILE in place of standard input, which '-' is
     #[arg(short, long, value_name = "FILE", help_heading = ENDS)]
     pub(super) input: Option<PathBuf>,
 
-    /// Write FILE in place of standard output; one that exists is left alone
+    /// Write FILE in place of standard output, which '-' is; one that exists is left alone
     ///
-    /// It is synced to disk before the command reports success. A device or a named pipe is written to as it is.
+    /// The file is synced to disk before the command reports success. A device or a named pipe is written to as it is.
     #[arg(short, long, value_name = "FILE", help_heading = ENDS)]
     pub(super) output: Option<PathBuf>,
 
@@ -102,11 +101,13 @@ pub(super) struct FilterArgs {
     pub(super) force: bool,
 
     /// Read at most RATE bytes a second
-    #[arg(short = 'r', long, value_name = "RATE", help_heading = ENDS, value_parser = rate)]
+    #[arg(short = 'r', long, value_name = "RATE", help_heading = ENDS, value_parser = rate, allow_hyphen_values = true)]
     pub(super) read_rate: Option<NonZeroU64>,
 
     /// Write at most RATE bytes a second
-    #[arg(short = 'R', long, value_name = "RATE", help_heading = ENDS, value_parser = rate)]
+    ///
+    /// What is read faster is buffered and spilled: to copy slowly, limit the reading.
+    #[arg(short = 'R', long, value_name = "RATE", help_heading = ENDS, value_parser = rate, allow_hyphen_values = true)]
     pub(super) write_rate: Option<NonZeroU64>,
 
     /// Print the digest of what went out, on standard error when all of it has
@@ -122,6 +123,8 @@ pub(super) struct FilterArgs {
     pub(super) verbose: bool,
 
     /// Append messages to FILE, all of them, in place of standard error
+    ///
+    /// What was asked for stays on standard error: the progress, the digest, the answer to SIGUSR1.
     #[arg(short, long, value_name = "FILE", help_heading = REPORTS)]
     pub(super) log: Option<PathBuf>,
 
@@ -129,12 +132,12 @@ pub(super) struct FilterArgs {
     #[arg(long, value_name = "WHEN", help_heading = REPORTS, default_value = "auto")]
     pub(super) progress: When,
 
-    /// Seconds from one look at the progress to the next
-    #[arg(long, value_name = "SECONDS", help_heading = REPORTS, value_parser = interval, default_value = "1")]
+    /// Seconds from one look at the progress to the next, from 0.1 to 86400
+    #[arg(long, value_name = "SECONDS", help_heading = REPORTS, value_parser = interval, allow_hyphen_values = true, default_value = "1")]
     pub(super) interval: Duration,
 
     /// Expect SIZE bytes, for a percentage and the time left [default: what is left of an input file]
-    #[arg(long, value_name = "SIZE", help_heading = REPORTS)]
+    #[arg(long, allow_hyphen_values = true, value_name = "SIZE", help_heading = REPORTS)]
     pub(super) size: Option<ByteSize>,
 
     /// Put NAME in front of progress and messages, to tell several apart
@@ -151,11 +154,11 @@ pub(super) struct FilterArgs {
 pub(super) enum WhenFullArg {
     /// Let the producer wait
     Block,
-    /// End with exit status 5
+    /// End with exit status 5; what is still held is lost
     Fail,
-    /// Throw away the oldest spilled chunks and go on
+    /// Throw away the oldest spilled chunks and go on; the exit status stays 0
     DropOldest,
-    /// Throw away what the producer writes until there is room
+    /// Throw away what the producer writes until there is room; the exit status stays 0
     DropNew,
 }
 
@@ -230,8 +233,9 @@ fn chunk_size(text: &str) -> Result<ByteSize, String> {
     if (least..=most).contains(&size) { Ok(size) } else { Err(format!("it is not between {least} and {most}")) }
 }
 
-fn threads() -> ValueParser {
-    RangedU64ValueParser::<usize>::new().range(1..=bytes_u64(THREADS_MAX)).into()
+fn threads(text: &str) -> Result<usize, String> {
+    let threads = text.parse().ok().filter(|threads| (1..=THREADS_MAX).contains(threads));
+    threads.ok_or_else(|| format!("it is not a number from 1 to {THREADS_MAX}"))
 }
 
 fn rate(text: &str) -> Result<NonZeroU64, String> {
@@ -246,7 +250,7 @@ fn interval(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().filter(|seconds| INTERVAL_SECONDS.contains(seconds));
     seconds
         .map(Duration::from_secs_f64)
-        .ok_or_else(|| format!("it is not between {} and {} seconds", INTERVAL_SECONDS.start(), INTERVAL_SECONDS.end()))
+        .ok_or_else(|| format!("it is not a number from {} to {}", INTERVAL_SECONDS.start(), INTERVAL_SECONDS.end()))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(super) enum Algorithm {
     /// BLAKE3, 256 bits: the fastest that is safe against forgery
     Blake3,
-    /// SHA-256, as sha256sum prints it
+    /// SHA-256
     Sha256,
     /// CRC-32 as in zlib and gzip: against accidents only
     Crc32,

@@ -24,6 +24,8 @@ pub(super) enum Bottleneck {
     Consumer,
     /// Spilling or reading back is slower than either.
     Disk,
+    /// Compressing, or decompressing, is slower than either.
+    Compression,
 }
 
 impl Bottleneck {
@@ -33,7 +35,13 @@ impl Bottleneck {
             Self::Producer => "producer",
             Self::Consumer => "consumer",
             Self::Disk => "disk",
+            Self::Compression => "compression",
         }
+    }
+
+    /// The same in eight characters at most.
+    pub(super) fn short_name(self) -> &'static str {
+        if self == Self::Compression { "compress" } else { self.name() }
     }
 }
 
@@ -68,11 +76,16 @@ impl Period<'_> {
     ///
     /// The outflow either writes or waits for data. What it does more of tells: writing means that the consumer is
     /// slow; waiting that the producer is, or the disk if there was a backlog all the while. When it does little of
-    /// both and the producer had to wait, what lies between them is slow.
+    /// both and the producer had to wait, what lies between them is slow; when both had to wait at once, that is the
+    /// compression, as a full disk does not keep the consumer waiting.
     pub(super) fn bottleneck(&self) -> Option<Bottleneck> {
         let (writing, idle) = (self.share(|s| s.output_blocked), self.share(|s| s.consumer_waited));
         if writing.max(idle) < SHARE_MIN {
             return (self.share(|s| s.producer_waited) >= SHARE_MIN).then_some(Bottleneck::Disk);
+        }
+        // Of the time that the producer waited, this much at least was not for the consumer to read.
+        if idle >= SHARE_MIN && self.share(|s| s.producer_waited) - writing >= SHARE_MIN {
+            return Some(Bottleneck::Compression);
         }
         let backlog = self.from.backlog_bytes.min(self.to.backlog_bytes) > 0;
         Some(match (writing >= idle, backlog) {
@@ -82,11 +95,12 @@ impl Period<'_> {
         })
     }
 
-    /// The time until `size_bytes` are out, if it goes on like this; `None` when nothing moves.
+    /// The time until `size_bytes` are out, if it goes on like this, in whole seconds upwards; `None` when nothing
+    /// moves, or when more came than was expected.
     pub(super) fn time_left(&self, size_bytes: u64) -> Option<Duration> {
-        let left = size_bytes.saturating_sub(self.to.bytes_out);
-        let seconds = left.checked_div(self.out_rate());
-        seconds.map(Duration::from_secs)
+        let left = size_bytes.checked_sub(self.to.bytes_out)?;
+        let rate = Some(self.out_rate()).filter(|&rate| rate > 0)?;
+        Some(Duration::from_secs(left.div_ceil(rate)))
     }
 }
 
@@ -126,6 +140,8 @@ pub(super) mod tests {
         assert_eq!(bottleneck(1, 9, 0, 0), Some(Bottleneck::Producer));
         assert_eq!(bottleneck(1, 9, 0, 5), Some(Bottleneck::Disk), "data is there and does not come");
         assert_eq!(bottleneck(1, 1, 9, 5), Some(Bottleneck::Disk));
+        assert_eq!(bottleneck(1, 9, 9, 0), Some(Bottleneck::Compression), "a producer that waits is not slow");
+        assert_eq!(bottleneck(5, 5, 5, 0), Some(Bottleneck::Consumer), "first one was slow, then the other");
         assert_eq!(bottleneck(1, 1, 0, 0), None);
     }
 
@@ -136,7 +152,9 @@ pub(super) mod tests {
         let period = Period { from: &from, to: &to };
         assert_eq!((period.in_rate(), period.out_rate()), (200, 100));
         assert_eq!(period.time_left(2500), Some(Duration::from_secs(10)));
-        assert_eq!(period.time_left(100), Some(Duration::ZERO), "more came than was expected");
+        assert_eq!(period.time_left(2501), Some(Duration::from_secs(11)), "it is not there a moment early");
+        assert_eq!(period.time_left(1500), Some(Duration::ZERO));
+        assert_eq!(period.time_left(100), None, "more came than was expected");
         assert_eq!((percent(&to, 3000), percent(&to, 1000), percent(&to, 0)), (50, 150, 100));
         let still = Period { from: &to, to: &to };
         assert_eq!((still.in_rate(), still.time_left(2500), still.bottleneck()), (0, None, None));

@@ -79,8 +79,8 @@ impl Column {
             Backlog => format!("backlog {:>5}", compact(now.backlog_bytes)),
             Disk => format!("disk {:>5}", compact(now.disk_bytes)),
             Ratio => now.ratio().map(ratio).unwrap_or_default(),
-            Slow => period.bottleneck().map(|slow| format!("slow: {}", slow.name())).unwrap_or_default(),
-            SlowWord => period.bottleneck().map(|slow| slow.name().to_owned()).unwrap_or_default(),
+            Slow => period.bottleneck().map(|slow| format!("slow: {}", slow.short_name())).unwrap_or_default(),
+            SlowWord => period.bottleneck().map(|slow| slow.short_name().to_owned()).unwrap_or_default(),
             TimeLeft => format!("ETA {:>7}", progress.trend.time_left(size).map_or("-".to_owned(), clock)),
         }
     }
@@ -242,12 +242,12 @@ mod tests {
             None,
             &[120, 100, 80, 60, 40, 20],
             &expect![[r#"
-                | 10%   445M  in  123M/s  backlog  778M  disk  190M  4.2x  out 45.0M/s  slow: consumer  ETA    1:21
-                | 10%   445M  in  123M/s  backlog  778M  disk  190M  4.2x  out 45.0M/s  slow: consumer  ETA    1:21
-                | 10%  in  123M/s  backlog  778M  disk  190M  out 45.0M/s  consumer  ETA    1:21
-                | 10%  in  123M/s  backlog  778M  out 45.0M/s  ETA    1:21
-                | 10% in  123M/s out 45.0M/s ETA    1:21
-                | 10% ETA    1:21
+                | 10%   445M  in  123M/s  backlog  778M  disk  190M  4.2x  out 45.0M/s  slow: consumer  ETA    1:22
+                | 10%   445M  in  123M/s  backlog  778M  disk  190M  4.2x  out 45.0M/s  slow: consumer  ETA    1:22
+                | 10%  in  123M/s  backlog  778M  disk  190M  out 45.0M/s  consumer  ETA    1:22
+                | 10%  in  123M/s  backlog  778M  out 45.0M/s  ETA    1:22
+                | 10% in  123M/s out 45.0M/s ETA    1:22
+                | 10% ETA    1:22
             "#]],
         );
     }

@@ -87,10 +87,10 @@ pub(super) fn failure(error: &Error, input: &str, output: &str) -> Failure {
 
 /// What was thrown away, if anything was.
 pub(super) fn dropped(end: &Snapshot, when_full: WhenFull) -> Option<String> {
-    let which = if when_full == WhenFull::DropNew { "newest" } else { "oldest" };
+    let which = if when_full == WhenFull::DropNew { "as they came" } else { "oldest first" };
     (end.dropped_chunks > 0).then(|| {
         let plural = if end.dropped_chunks == 1 { "" } else { "s" };
-        format!("dropped {} chunk{plural}, {} ({which} first)", end.dropped_chunks, human(end.dropped_bytes))
+        format!("dropped {} chunk{plural}, {} ({which})", end.dropped_chunks, human(end.dropped_bytes))
     })
 }
 
@@ -186,7 +186,7 @@ mod tests {
         (end.dropped_chunks, end.dropped_bytes) = (12, 3 << 20);
         assert_eq!(dropped(&end, WhenFull::DropOldest).as_deref(), Some("dropped 12 chunks, 3.0 MiB (oldest first)"));
         end.dropped_chunks = 1;
-        assert_eq!(dropped(&end, WhenFull::DropNew).as_deref(), Some("dropped 1 chunk, 3.0 MiB (newest first)"));
+        assert_eq!(dropped(&end, WhenFull::DropNew).as_deref(), Some("dropped 1 chunk, 3.0 MiB (as they came)"));
     }
 
     #[test]

@@ -8,13 +8,14 @@ use super::options::{CHUNKS_IN_MEMORY_MIN, MEMORY_BYTES_MIN, Options, OptionsErr
 use crate::codec::encoder_bytes_max;
 use crate::format::frame::frame_bytes_max;
 use crate::format::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, Family, RECORD_BYTES};
+use crate::ring::BLOCKS_MIN;
 
 /// What a decompression context takes at most, in bytes: libzstd's for frames of one segment.
 const DECODER_BYTES_MAX: usize = 256 << 10;
 /// Chunks that may wait for each encoder, and two more in all, at least.
 const ENCODE_QUEUE_PER_THREAD: usize = 2;
-/// Least buffers of window and ring together.
-const WINDOW_AND_RING_MIN: usize = 4;
+/// Least buffers of window, ring and waiting chunks together: half are the ring's, which are to be as many as it needs.
+const WINDOW_AND_RING_MIN: usize = 2 * BLOCKS_MIN;
 const PAGE_BYTES: usize = 4096;
 
 /// Shares of the pool, in buffers unless said otherwise.
@@ -88,13 +89,14 @@ mod tests {
         let choices = TABLE.iter().map(|row| row.example).chain([best]).map(Choice::Fixed).chain([Choice::Auto]);
         for codec in choices {
             for memory_bytes in [MEMORY_BYTES_MIN, 8 << 20, 64 << 20, 1 << 30] {
-                for chunk_bytes in [4 << 10, 256 << 10, 4 << 20] {
-                    for threads in [1, 2, 4, 16] {
+                for chunk_bytes in [4 << 10, 64 << 10, 256 << 10, 4 << 20] {
+                    for threads in [1, 2, 4, 8, 16, 64] {
                         let options = Options { memory_bytes, chunk_bytes, codec, threads, ..Options::default() };
                         let b = Bounds::new(&options).expect("from the least memory on, every combination works");
                         let contexts = b.threads * (encoder_bytes_max(codec, b.chunk_bytes) + DECODER_BYTES_MAX);
                         assert!(b.buffers * b.buffer_bytes + contexts <= memory_bytes, "{options:?}: {b:?}");
                         assert!(b.window + b.ring + 2 + b.in_flight + b.threads + b.fetched <= b.buffers, "{b:?}");
+                        assert!(b.ring >= BLOCKS_MIN, "{options:?}: {b:?}");
                     }
                 }
             }

@@ -27,6 +27,8 @@ mod disk;
 mod event;
 mod intake;
 mod meter;
+#[cfg(test)]
+mod model;
 mod monitor;
 mod options;
 mod outflow;

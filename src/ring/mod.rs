@@ -38,6 +38,10 @@ use std::sync::Arc;
 /// Most bytes that one write to disk is made of, unless a single block is longer.
 const WRITE_BYTES_MAX: u64 = 1 << 20;
 
+/// Least blocks that a ring works with: one to be written, one to be filled behind it, and one in front, without which
+/// what is left in the back could never be promoted.
+pub const BLOCKS_MIN: usize = 3;
+
 /// A segment on disk, as far as the ring needs to know it.
 #[derive(Debug)]
 pub struct Segment {
@@ -98,10 +102,10 @@ impl Ring {
     /// An empty ring that may take `blocks_max` buffers of `pool`.
     ///
     /// # Panics
-    /// When `blocks_max` is under 2.
+    /// When `blocks_max` is under [`BLOCKS_MIN`].
     #[must_use]
     pub fn new(pool: Arc<Pool>, blocks_max: usize) -> Self {
-        assert!(blocks_max >= 2, "one block to be written and one to be filled");
+        assert!(blocks_max >= BLOCKS_MIN, "a block to be written, one to be filled and one in front");
         Self {
             pool,
             blocks_max,
@@ -265,7 +269,10 @@ impl Ring {
             self.back.unpop_block(block);
         }
         self.under_way = 0;
-        self.remove_drained()
+        // It need not be the oldest: behind others it would never be read, and so never be removed.
+        let tail = self.segments.pop_back_if(|tail| tail.unread.chunks == 0)?;
+        self.disk_bytes -= tail.len;
+        Some(tail.name)
     }
 
     /// Whether [`drop_oldest`](Self::drop_oldest) would drop something now.

@@ -9,7 +9,6 @@ mod damage;
 mod descriptors;
 mod faults;
 mod full;
-mod quota;
 mod stalls;
 mod store;
 mod transfer;

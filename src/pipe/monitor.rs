@@ -70,8 +70,8 @@ impl Monitor {
         &self.stop
     }
 
-    /// Whether outflow waits for what the producer writes next. True once for each time that it waits: until it is awake, one chunk is enough,
-    /// or a byte-by-byte producer would fill the window with chunks of a byte.
+    /// Whether outflow waits for what the producer writes next. True once for each time that it waits: until it is
+    /// awake, one chunk is enough, or a byte-by-byte producer would fill the window with chunks of a byte.
     pub(super) fn take_output_hunger(&self) -> bool {
         self.hungry.load(Relaxed) && self.hungry.swap(false, Relaxed)
     }

@@ -1,10 +1,6 @@
-//! The locks and threads of the engine: std's, or shuttle's where the engine is model-checked (`--cfg shuttle`).
+//! The locks of the engine, in one place, so that a model checker's can stand in for them.
 
-#[cfg(not(shuttle))]
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
-
-#[cfg(shuttle)]
-pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard};
 
 /// Locks, also after another thread panicked while it held the lock: the state is changed in whole transitions, and
 /// the panic itself is what the user must see.

@@ -1,9 +1,44 @@
-//! The locks of the engine, in one place, so that a model checker's can stand in for them.
+//! The locks and threads of the engine, in one place, so that a model checker's can stand in for them: under
+//! `--cfg shuttle`, in unit tests, they are those of shuttle, which plays one interleaving after another.
 
-pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
+#[cfg(not(all(test, shuttle)))]
+pub(crate) use std::{
+    sync::{Condvar, Mutex, MutexGuard, atomic::AtomicBool},
+    thread::{Scope, scope},
+};
+
+#[cfg(all(test, shuttle))]
+pub(crate) use shuttle::{
+    sync::{Condvar, Mutex, MutexGuard, atomic::AtomicBool},
+    thread::{Scope, scope},
+};
 
 /// Locks, also after another thread panicked while it held the lock: the state is changed in whole transitions, and
 /// the panic itself is what the user must see.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Starts a thread of that name.
+///
+/// # Errors
+/// What the system said.
+#[cfg(not(all(test, shuttle)))]
+pub(crate) fn spawn<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    name: &str,
+    body: impl FnOnce() + Send + 'scope,
+) -> std::io::Result<()> {
+    std::thread::Builder::new().name(name.to_owned()).spawn_scoped(scope, body).map(drop)
+}
+
+#[cfg(all(test, shuttle))]
+#[expect(clippy::unnecessary_wraps, reason = "the real one can fail")]
+pub(crate) fn spawn<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    _name: &str,
+    body: impl FnOnce() + Send + 'scope,
+) -> std::io::Result<()> {
+    scope.spawn(body);
+    Ok(())
 }

@@ -27,6 +27,8 @@
 
 mod bounds;
 mod bypass;
+#[cfg(all(test, shuttle))]
+mod checked;
 mod disk;
 mod ends;
 mod event;
@@ -49,6 +51,7 @@ pub use options::{CHUNKS_IN_MEMORY_MIN, MEMORY_BYTES_MIN, Options, OptionsError,
 use crate::codec::Policy;
 use crate::ring::{DiskLimits, Pool};
 use crate::store::{DiskStore, Store};
+use crate::sync::{self, Scope};
 use crate::sys::limits::raise_open_files;
 use crate::sys::poll::Stop;
 use bounds::Bounds;
@@ -62,7 +65,6 @@ use state::State;
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread::{Builder, Scope};
 
 type OnEvent = Box<dyn Fn(Event) + Send + Sync>;
 type Tap = Box<dyn FnMut(&[u8]) + Send>;
@@ -187,23 +189,7 @@ impl Pipe {
         };
         let (store, on_event) = (&*store, &on_event);
         let disk = Disk { monitor, store, dir, tmpfs, limits, chunk_bytes: bounds.chunk_bytes, on_event };
-        std::thread::scope(|scope| {
-            let spawn = |name, stage| spawn(scope, monitor, name, stage);
-            for _ in 0..bounds.threads {
-                spawn(
-                    "encode",
-                    Box::new(|| {
-                        workers::encode(monitor);
-                        Ok(())
-                    }),
-                );
-                spawn("decode", Box::new(|| workers::decode(monitor, dir)));
-            }
-            spawn("spill", Box::new(move || disk.spill()));
-            spawn("fetch", Box::new(move || disk.fetch()));
-            spawn("outflow", Box::new(|| outflow.run()));
-            spawn("intake", Box::new(|| intake.run()));
-        });
+        run_stages(bounds.threads, intake, outflow, disk);
         // The last buffers came back after the last step.
         monitor.update(|_| ());
         match monitor.take_error() {
@@ -219,6 +205,28 @@ impl std::fmt::Debug for Pipe {
     }
 }
 
+/// The whole topology. Returns when every stage has ended.
+fn run_stages(threads: usize, intake: Intake<'_>, outflow: Outflow<'_>, disk: Disk<'_>) {
+    let (monitor, dir) = (intake.monitor, intake.dir);
+    sync::scope(|scope| {
+        let spawn = |name, stage| spawn(scope, monitor, name, stage);
+        for _ in 0..threads {
+            spawn(
+                "encode",
+                Box::new(|| {
+                    workers::encode(monitor);
+                    Ok(())
+                }),
+            );
+            spawn("decode", Box::new(|| workers::decode(monitor, dir)));
+        }
+        spawn("spill", Box::new(move || disk.spill()));
+        spawn("fetch", Box::new(move || disk.fetch()));
+        spawn("outflow", Box::new(|| outflow.run()));
+        spawn("intake", Box::new(|| intake.run()));
+    });
+}
+
 type Stage<'scope> = Box<dyn FnOnce() -> Result<(), Error> + Send + 'scope>;
 
 /// Starts a stage. Its error, its panic, or that it cannot be started, ends the pipe.
@@ -230,7 +238,7 @@ fn spawn<'scope>(scope: &'scope Scope<'scope, '_>, monitor: &'scope Monitor, nam
             monitor.fail(error);
         }
     };
-    if let Err(error) = Builder::new().name(name.to_owned()).spawn_scoped(scope, body) {
+    if let Err(error) = sync::spawn(scope, name, body) {
         monitor.fail(Error::Start(error));
     }
 }

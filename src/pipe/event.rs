@@ -40,7 +40,7 @@ pub enum Error {
     /// An option is out of bounds.
     #[error(transparent)]
     Options(#[from] super::OptionsError),
-    /// Reading the input failed.
+    /// Reading the input failed. What had been read by then has been handed out.
     #[error("cannot read the input: {0}")]
     Input(#[source] io::Error),
     /// Writing the output failed.

@@ -38,30 +38,40 @@ pub(super) struct Intake<'a> {
 }
 
 impl Intake<'_> {
-    /// Runs until the end of the input, or until all is over.
+    /// Runs until the end of the input, or until all is over. An input that fails has ended: what it gave before goes out.
     pub(super) fn run(mut self) -> Result<(), Error> {
+        let cause = match self.take_all_in() {
+            Ok(true) => None,
+            Ok(false) => return Ok(()),
+            Err(error @ Error::Input(_)) => Some(error),
+            Err(error) => return Err(error),
+        };
+        self.monitor.end_input(cause);
+        Ok(())
+    }
+
+    /// False: it was stopped before the input ended.
+    fn take_all_in(&mut self) -> Result<bool, Error> {
         loop {
             if self.bypass {
                 let caught_up = |state: &mut State| (!state.lets_outflow_catch_up()).then(|| state.holds_nothing());
                 match self.monitor.wait(Role::CatchUp, None, caught_up) {
-                    None => return Ok(()),
+                    None => return Ok(false),
                     Some(false) => {}
                     Some(true) => match bypass::run(self.monitor, self.ends, &mut self.pacer)? {
                         Left::OutputFull => {}
                         Left::Unfit => self.bypass = false,
-                        Left::InputEnded => break,
-                        Left::Stopped => return Ok(()),
+                        Left::InputEnded => return Ok(true),
+                        Left::Stopped => return Ok(false),
                     },
                 }
             }
             match self.take_in()? {
                 Next::Another => {}
-                Next::InputEnded => break,
-                Next::Stopped => return Ok(()),
+                Next::InputEnded => return Ok(true),
+                Next::Stopped => return Ok(false),
             }
         }
-        self.monitor.update(State::end_input);
-        Ok(())
     }
 
     /// Fills a chunk and hands it over; or leaves it staged, and waits until there is more.
@@ -69,7 +79,14 @@ impl Intake<'_> {
         let mut chunk = self.monitor.update(State::unstage).unwrap_or_else(|| self.monitor.pool().take());
         loop {
             let room = (self.chunk_bytes - chunk.len()).min(self.pacer.piece_bytes_max());
-            let Some(n) = self.ends.try_read(&mut chunk.spare_mut()[..room])? else {
+            let read = match self.ends.try_read(&mut chunk.spare_mut()[..room]) {
+                Ok(read) => read,
+                Err(error) => {
+                    self.stage(chunk);
+                    return Err(error);
+                }
+            };
+            let Some(n) = read else {
                 self.stage(chunk);
                 return match self.ends.wait_for_input(self.monitor.stop())? {
                     Wake::OutputClosed => Err(Error::OutputClosed),

@@ -184,9 +184,22 @@ impl Monitor {
     pub(super) fn fail(&self, error: Error) {
         let mut shared = lock(&self.shared);
         if !shared.stopped {
-            shared.error = Some(error);
+            shared.error.get_or_insert(error);
             self.end(&mut shared);
         }
+    }
+
+    /// No more comes in, for this cause if there is one. What has come in still goes out.
+    pub(super) fn end_input(&self, cause: Option<Error>) {
+        let mut shared = lock(&self.shared);
+        if shared.stopped {
+            return;
+        }
+        shared.error = cause;
+        shared.state.end_input();
+        let calls = self.settle(&mut shared);
+        drop(shared);
+        self.make(&calls);
     }
 
     fn end(&self, shared: &mut Shared) {

@@ -201,3 +201,33 @@ fn a_terminal_on_either_end() {
     child.kill().unwrap();
     until("its end", || child.try_wait().unwrap().is_some());
 }
+
+#[test]
+fn an_input_that_fails_is_an_error_once_all_that_it_gave_is_out() {
+    let input = noise(6 << 20);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut producer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (engine_in, _) = listener.accept().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = command("-m 4M", dir.path(), &dir.path().join("stats"))
+        .stdin(OwnedFd::from(engine_in))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    producer.write_all(&input).unwrap();
+    // Closed without lingering, a connection is reset. What the peer has not read by then is lost to it.
+    std::thread::sleep(Duration::from_millis(500));
+    rustix::net::sockopt::set_socket_linger(&producer, Some(Duration::ZERO)).unwrap();
+    drop(producer);
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(child.try_wait().unwrap().is_none(), "there is something to hand out yet");
+    let out = read_all(child.stdout.take().unwrap());
+    let end = child.wait_with_output().unwrap();
+    assert!(out == input);
+    assert_eq!(end.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8(end.stderr).unwrap(),
+        "spillpipe: cannot read standard input: Connection reset by peer\n"
+    );
+}

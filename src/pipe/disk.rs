@@ -48,19 +48,20 @@ impl Disk<'_> {
         let mut tail = Tail::new(self.store, chunk_bytes).map_err(Error::Start)?;
         let mut full_since: Option<Instant> = None;
         let meter = self.monitor.meter();
-        while let Some(job) = self.monitor.wait(Role::Spill, None, State::take_spill_job) {
-            let SpillJob::Write { blocks, disk_bytes, segments, newest, resuming } = job else {
+        let mut blocks = Vec::new();
+        while let Some(job) = self.monitor.wait(Role::Spill, None, |state| state.take_spill_job(&mut blocks)) {
+            let SpillJob::Write { disk_bytes, segments, newest, resuming } = job else {
                 tail.finish();
                 continue;
             };
-            match self.write(&mut tail, &blocks, &Situation { disk_bytes, segments, newest, resuming })? {
+            match self.write(&mut tail, &mut blocks, &Situation { disk_bytes, segments, newest, resuming })? {
                 Written::Done { bytes, disk_room } => {
                     meter.spilled_bytes.fetch_add(bytes, Relaxed);
                     let mut count = Count::default();
                     for block in &blocks {
                         count += block.count();
                     }
-                    drop(blocks);
+                    blocks.clear();
                     let told = self.monitor.update(|state| state.spilled(count, bytes, disk_room));
                     if let Some(since) = full_since.take() {
                         super::meter::add_since(&meter.full_ns, since);
@@ -72,7 +73,7 @@ impl Disk<'_> {
                 Written::Full(reason) => {
                     tail.finish();
                     full_since.get_or_insert_with(Instant::now);
-                    let name = self.monitor.update(|state| state.spill_is_full(blocks, reason));
+                    let name = self.monitor.update(|state| state.spill_is_full(&mut blocks, reason));
                     if let Some(name) = name {
                         self.store.remove(name).map_err(|e| self.error("remove a segment from", e))?;
                     }
@@ -85,23 +86,23 @@ impl Disk<'_> {
         Ok(())
     }
 
-    fn write(&self, tail: &mut Tail<'_>, blocks: &[Block], now: &Situation) -> Result<Written, Error> {
+    fn write(&self, tail: &mut Tail<'_>, blocks: &mut [Block], now: &Situation) -> Result<Written, Error> {
         let need_bytes = blocks.iter().map(Block::stored_bytes_max).sum();
         let room = self.limits.room(self.store, now.disk_bytes, need_bytes, now.resuming);
         let room = match room.map_err(|e| self.error("look for room in", e))? {
             Ok(room) => room,
             Err(reason) => return Ok(Written::Full(reason)),
         };
-        let Some(first) = blocks.first().and_then(Block::first) else {
+        let Some(first) = blocks.first() else {
             return Ok(Written::Done { bytes: 0, disk_room: room.fraction });
         };
         let at_most = now.segments >= self.limits.segments_max;
         let segment_bytes = if at_most { u64::MAX } else { room.segment_bytes };
-        if !tail.continues(first.family, segment_bytes, now.newest) {
+        if !tail.continues(first.family(), segment_bytes, now.newest) {
             if at_most {
                 return Ok(Written::Full(FullReason::Descriptors { open: now.segments }));
             }
-            let segment = match tail.begin(first.family, first.offset) {
+            let segment = match tail.begin(first.family(), first.offset()) {
                 Ok(segment) => segment,
                 Err(e) if is_full(&e) => return Ok(Written::Full(FullReason::System(e))),
                 Err(e) if out_of_descriptors(&e) => {

@@ -69,8 +69,8 @@ pub(super) struct FetchJob {
 /// Something for the spiller to do.
 #[derive(Debug)]
 pub(super) enum SpillJob {
-    /// Write these; the ring is so long and ends in that segment.
-    Write { blocks: Vec<Block>, disk_bytes: u64, segments: usize, newest: Option<SegmentName>, resuming: bool },
+    /// Write the blocks; the ring is so long and ends in that segment.
+    Write { disk_bytes: u64, segments: usize, newest: Option<SegmentName>, resuming: bool },
     /// The open segment has been drained: let go of it.
     Release,
 }
@@ -328,10 +328,11 @@ impl State {
         !self.input_ended && self.full.as_ref().is_some_and(|full| !full.retry)
     }
 
-    pub(super) fn take_spill_job(&mut self) -> Option<SpillJob> {
+    /// What there is to do for the spiller, and in `blocks`, which is empty, what there is to write.
+    pub(super) fn take_spill_job(&mut self, blocks: &mut Vec<Block>) -> Option<SpillJob> {
         if self.can_spill() {
+            self.ring.spill(blocks);
             return Some(SpillJob::Write {
-                blocks: self.ring.spill(),
                 disk_bytes: self.ring.disk_bytes(),
                 segments: self.ring.segments(),
                 newest: self.ring.newest_segment(),
@@ -358,7 +359,7 @@ impl State {
     }
 
     /// The blocks stay in memory: no more can be spilled. Returns the segment to remove, if one came to hold nothing.
-    pub(super) fn spill_is_full(&mut self, blocks: Vec<Block>, reason: FullReason) -> Option<SegmentName> {
+    pub(super) fn spill_is_full(&mut self, blocks: &mut Vec<Block>, reason: FullReason) -> Option<SegmentName> {
         self.disk_room = 0.0;
         self.spilling_to = None;
         let reason = match self.full.take() {

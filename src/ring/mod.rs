@@ -36,7 +36,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Most bytes that one write to disk is made of, unless a single block is longer.
-const WRITE_BYTES_MAX: u64 = 1 << 20;
+const WRITE_BYTES_MAX: usize = 1 << 20;
+/// Most blocks that one write to disk is made of.
+const BLOCKS_PER_WRITE_MAX: usize = 128;
 
 /// Least blocks that a ring works with: one to be written, one to be filled behind it, and one in front, without which
 /// what is left in the back could never be promoted.
@@ -65,6 +67,13 @@ impl std::ops::AddAssign for Count {
     fn add_assign(&mut self, more: Self) {
         self.chunks += more.chunks;
         self.raw_bytes += more.raw_bytes;
+    }
+}
+
+impl std::ops::SubAssign for Count {
+    fn sub_assign(&mut self, less: Self) {
+        self.chunks -= less.chunks;
+        self.raw_bytes -= less.raw_bytes;
     }
 }
 
@@ -193,8 +202,7 @@ impl Ring {
     pub fn end_read(&mut self, raw_len: u32) -> Option<SegmentName> {
         self.reading = false;
         let segment = self.segments.front_mut()?;
-        segment.unread.chunks -= 1;
-        segment.unread.raw_bytes -= u64::from(raw_len);
+        segment.unread -= Count { chunks: 1, raw_bytes: u64::from(raw_len) };
         self.remove_drained()
     }
 
@@ -219,22 +227,19 @@ impl Ring {
         self.under_way == 0 && self.back.oldest_whole().is_some()
     }
 
-    /// Takes blocks of one family to be written: as many as make one large write.
-    pub fn spill(&mut self) -> Vec<Block> {
-        let mut blocks = Vec::new();
+    /// Moves blocks of one family to `blocks`, which is empty, to be written: as many as make one large write.
+    pub fn spill(&mut self, blocks: &mut Vec<Block>) {
+        debug_assert!(blocks.is_empty());
         let mut bytes = 0;
-        let mut family = None;
         while let Some(block) = self.back.oldest_whole() {
-            let its_family = block.first().map(|info| info.family);
-            if bytes >= WRITE_BYTES_MAX || family.is_some_and(|f| Some(f) != its_family) {
+            let enough = bytes >= WRITE_BYTES_MAX || blocks.len() == BLOCKS_PER_WRITE_MAX;
+            if enough || blocks.first().is_some_and(|first| first.family() != block.family()) {
                 break;
             }
-            family = its_family;
-            bytes += block.iter().map(|(_, frame)| frame.len() as u64).sum::<u64>();
+            bytes += block.stored().len();
             blocks.extend(self.back.pop_block());
         }
         self.under_way = blocks.len();
-        blocks
     }
 
     /// The newest segment, which is the one to append to, unless all of it was read and it is gone.
@@ -264,8 +269,8 @@ impl Ring {
 
     /// The blocks under way could not be written: they are the oldest of the back again. When the segment that they
     /// were meant for holds nothing else, it is dropped and its name returned, for removal.
-    pub fn unspill(&mut self, blocks: Vec<Block>) -> Option<SegmentName> {
-        for block in blocks.into_iter().rev() {
+    pub fn unspill(&mut self, blocks: &mut Vec<Block>) -> Option<SegmentName> {
+        for block in blocks.drain(..).rev() {
             self.back.unpop_block(block);
         }
         self.under_way = 0;

@@ -72,6 +72,11 @@ impl Buffer {
         &self.bytes[..self.len]
     }
 
+    /// The same bytes, to be changed.
+    pub fn filled_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[..self.len]
+    }
+
     /// How many bytes are filled.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -102,11 +107,6 @@ impl Buffer {
     pub fn advance(&mut self, n: usize) {
         assert!(n <= self.spare(), "cannot fill more than there is room for");
         self.len += n;
-    }
-
-    /// Keeps the first `len` filled bytes.
-    pub fn truncate(&mut self, len: usize) {
-        self.len = self.len.min(len);
     }
 
     /// Copies `bytes` behind the filled ones.

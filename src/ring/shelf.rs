@@ -213,3 +213,65 @@ impl Shelf {
         self.blocks.push_front(block);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::{CodecId, SegmentHeader, SegmentNumber};
+    use crate::segment::{Next, SegmentWalker};
+
+    fn header(number: u64, first_seq: u64) -> SegmentHeader {
+        SegmentHeader {
+            store: StoreId(*b"0123456789abcdef"),
+            number: SegmentNumber(number),
+            first_seq: ChunkSeq(first_seq),
+            first_offset: StreamOffset(0),
+            chunk_bytes_max: 4096,
+            salt: Salt(7),
+            created_ns: 0,
+            family: Family::Zstd,
+        }
+    }
+
+    /// The chunk at `offset`, whose frame is `len` bytes that say so.
+    fn chunk(pool: &Arc<Pool>, offset: u64, len: u8) -> StoredChunk {
+        let mut stored = pool.take();
+        stored.advance(RECORD_BYTES);
+        stored.extend(&vec![len; len.into()]);
+        let (codec, family, frame_len) = (CodecId::Zstd, Family::Zstd, len.into());
+        let offset = StreamOffset(offset);
+        let info = ChunkInfo { offset, raw_len: 1000, frame_len, raw_crc: 1, frame_crc: 2, codec, family };
+        StoredChunk::new(info, stored)
+    }
+
+    #[test]
+    fn a_block_that_could_not_be_written_goes_into_the_next_segment_or_is_read_from_memory() {
+        let pool = Pool::new(1000, 3);
+        let mut shelf = Shelf::default();
+        for (i, len) in [10, 20, 30].into_iter().enumerate() {
+            shelf.push(chunk(&pool, 1000 * i as u64, len));
+        }
+        assert_eq!(shelf.pop(&pool).map(|chunk| chunk.info.frame_len), Some(10));
+
+        for header in [header(1, 5), header(2, 77)] {
+            let mut block = shelf.pop_block().expect("a block");
+            let mut walker = SegmentWalker::new(&header);
+            assert_eq!(block.stamp(&header.key(), header.first_seq), ChunkSeq(header.first_seq.0 + 2));
+            for expected in [20, 30] {
+                let at = usize::try_from(walker.at()).expect("small") - HEADER_BYTES;
+                let record = block.stored()[at..].first_chunk().expect("a record");
+                let Ok(Next::Chunk(record)) = walker.step(record) else { panic!("no chunk") };
+                assert_eq!(record.frame_len, expected);
+            }
+            assert_eq!(walker.at(), block.stored_bytes_max());
+            shelf.unpop_block(block);
+        }
+
+        assert_eq!(shelf.blocks[0].count(), Count { chunks: 2, raw_bytes: 2000 });
+        for len in [20, 30] {
+            let chunk = shelf.pop(&pool).expect("a chunk");
+            assert_eq!((chunk.info.frame_len, chunk.frame()), (len.into(), &vec![len; len.into()][..]));
+        }
+        assert!(shelf.is_empty() && pool.bytes_out() == 0, "every buffer is back");
+    }
+}

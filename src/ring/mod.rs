@@ -9,7 +9,7 @@
 //! - *Memory first.* While nothing is on disk, chunks go to the front, as far as the budget allows: the oldest data is
 //!   read next and is what memory should hold. Only what is newer goes to the back, and from there to disk.
 //! - Whatever is drained from the front, or from the back before its turn on disk came, never costs a disk write.
-//! - A chunk gets its record, and so its place in a segment, only when it is written there. So a write that failed
+//! - A chunk gets its place in a segment, and the record for it, only when it is written there. So a write that failed
 //!   leaves nothing to repair: the segment ends where it last succeeded, and the blocks go into the next one.
 //! - A segment is begun, appended to, read and removed; nothing in it is ever changed.
 //!
@@ -35,8 +35,10 @@ use crate::store::{Read, SegmentName};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Most bytes that one write to disk is made of, unless a single block is longer.
-const WRITE_BYTES_MAX: usize = 1 << 20;
+/// A write to disk is as many blocks as reach this, in bytes.
+const WRITE_BYTES: usize = 1 << 20;
+/// A write does not wait for more than this fraction of what the back may hold: the rest is to fill while it is made.
+const WRITES_PER_BACK_MIN: usize = 4;
 /// Most blocks that one write to disk is made of.
 const BLOCKS_PER_WRITE_MAX: usize = 128;
 
@@ -221,10 +223,13 @@ impl Ring {
         Some(segment)
     }
 
-    /// Whether there are blocks to be written.
+    /// Whether there are blocks to be written: enough for a large write, or as many as may wait for one.
     #[must_use]
     pub fn can_spill(&self) -> bool {
-        self.under_way == 0 && self.back.oldest_whole().is_some()
+        let enough = WRITE_BYTES.div_ceil(self.pool.buffer_bytes()).min(BLOCKS_PER_WRITE_MAX);
+        let least = enough.min(self.back_blocks_max() / WRITES_PER_BACK_MIN).max(1);
+        // The newest block is not whole yet.
+        self.under_way == 0 && self.back.blocks() > least
     }
 
     /// Moves blocks of one family to `blocks`, which is empty, to be written: as many as make one large write.
@@ -232,7 +237,7 @@ impl Ring {
         debug_assert!(blocks.is_empty());
         let mut bytes = 0;
         while let Some(block) = self.back.oldest_whole() {
-            let enough = bytes >= WRITE_BYTES_MAX || blocks.len() == BLOCKS_PER_WRITE_MAX;
+            let enough = bytes >= WRITE_BYTES || blocks.len() == BLOCKS_PER_WRITE_MAX;
             if enough || blocks.first().is_some_and(|first| first.family() != block.family()) {
                 break;
             }

@@ -44,6 +44,12 @@ impl Pool {
         Buffer { bytes, len: 0, pool: Arc::clone(self) }
     }
 
+    /// Bytes a buffer.
+    #[must_use]
+    pub fn buffer_bytes(&self) -> usize {
+        self.buffer_bytes
+    }
+
     /// Bytes of the buffers that are lent.
     #[must_use]
     pub fn bytes_out(&self) -> usize {

@@ -12,3 +12,4 @@ mod full;
 mod stalls;
 mod store;
 mod transfer;
+mod writes;

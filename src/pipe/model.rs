@@ -242,7 +242,7 @@ impl<'s> Model<'s> {
         if self.writing.is_some() {
             return false;
         }
-        match self.step(Role::Spill, State::take_spill_job) {
+        match self.step(Role::Spill, |state| state.take_spill_job(1 << 20)) {
             None => return false,
             Some(SpillJob::Release) => self.tail.finish(),
             Some(SpillJob::Write { blocks, newest, .. }) => self.writing = Some((blocks, newest)),

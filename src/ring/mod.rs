@@ -30,13 +30,10 @@ pub use pool::{Buffer, Pool};
 pub use shelf::{Block, Shelf, StoredChunk};
 pub use tail::Tail;
 
-use crate::format::SegmentHeader;
+use crate::format::{HEADER_BYTES, SegmentHeader};
 use crate::store::{Read, SegmentName};
 use std::collections::VecDeque;
 use std::sync::Arc;
-
-/// Most bytes that one write to disk is made of, unless a single block is longer.
-const WRITE_BYTES_MAX: u64 = 1 << 20;
 
 /// Least blocks that a ring works with: one to be written, one to be filled behind it, and one in front, without which
 /// what is left in the back could never be promoted.
@@ -77,6 +74,12 @@ impl Segment {
     #[must_use]
     pub fn name(&self) -> SegmentName {
         self.name
+    }
+
+    /// Whether a chunk was ever written to it.
+    #[must_use]
+    pub fn was_written_to(&self) -> bool {
+        self.len > HEADER_BYTES as u64
     }
 }
 
@@ -219,14 +222,15 @@ impl Ring {
         self.under_way == 0 && self.back.oldest_whole().is_some()
     }
 
-    /// Takes blocks of one family to be written: as many as make one large write.
-    pub fn spill(&mut self) -> Vec<Block> {
+    /// Takes blocks of one family to be written: one, and more until they have `write_bytes`.
+    pub fn spill(&mut self, write_bytes: u64) -> Vec<Block> {
         let mut blocks = Vec::new();
         let mut bytes = 0;
         let mut family = None;
         while let Some(block) = self.back.oldest_whole() {
             let its_family = block.first().map(|info| info.family);
-            if bytes >= WRITE_BYTES_MAX || family.is_some_and(|f| Some(f) != its_family) {
+            let enough = !blocks.is_empty() && bytes >= write_bytes;
+            if enough || family.is_some_and(|f| Some(f) != its_family) {
                 break;
             }
             family = its_family;
@@ -262,9 +266,9 @@ impl Ring {
         self.under_way = 0;
     }
 
-    /// The blocks under way could not be written: they are the oldest of the back again. When the segment that they
-    /// were meant for holds nothing else, it is dropped and its name returned, for removal.
-    pub fn unspill(&mut self, blocks: Vec<Block>) -> Option<SegmentName> {
+    /// The blocks under way could not be written: they are the oldest of the back again. When in the segment that they
+    /// were meant for nothing is left to read, it is dropped and returned, for removal.
+    pub fn unspill(&mut self, blocks: Vec<Block>) -> Option<Segment> {
         for block in blocks.into_iter().rev() {
             self.back.unpop_block(block);
         }
@@ -272,7 +276,7 @@ impl Ring {
         // It need not be the oldest: behind others it would never be read, and so never be removed.
         let tail = self.segments.pop_back_if(|tail| tail.unread.chunks == 0)?;
         self.disk_bytes -= tail.len;
-        Some(tail.name)
+        Some(tail)
     }
 
     /// Whether [`drop_oldest`](Self::drop_oldest) would drop something now.

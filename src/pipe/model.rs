@@ -244,7 +244,7 @@ impl<'s> Model<'s> {
             return false;
         }
         let mut blocks = Vec::new();
-        match self.step(Role::Spill, |state| state.take_spill_job(&mut blocks)) {
+        match self.step(Role::Spill, |state| state.take_spill_job(1 << 20, &mut blocks)) {
             None => return false,
             Some(SpillJob::Release) => self.tail.finish(),
             Some(SpillJob::Write { newest, .. }) => self.writing = Some((blocks, newest)),

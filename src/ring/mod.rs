@@ -30,12 +30,12 @@ pub use pool::{Buffer, Pool};
 pub use shelf::{Block, Shelf, StoredChunk};
 pub use tail::Tail;
 
-use crate::format::SegmentHeader;
+use crate::format::{HEADER_BYTES, SegmentHeader};
 use crate::store::{Read, SegmentName};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// A write to disk is as many blocks as reach this, in bytes.
+/// What a write to disk waits for, in bytes.
 const WRITE_BYTES: usize = 1 << 20;
 /// A write does not wait for more than this fraction of what the back may hold: the rest is to fill while it is made.
 const WRITES_PER_BACK_MIN: usize = 4;
@@ -88,6 +88,12 @@ impl Segment {
     #[must_use]
     pub fn name(&self) -> SegmentName {
         self.name
+    }
+
+    /// Whether a chunk was ever written to it.
+    #[must_use]
+    pub fn was_written_to(&self) -> bool {
+        self.len > HEADER_BYTES as u64
     }
 }
 
@@ -232,16 +238,17 @@ impl Ring {
         self.under_way == 0 && self.back.blocks() > least
     }
 
-    /// Moves blocks of one family to `blocks`, which is empty, to be written: as many as make one large write.
-    pub fn spill(&mut self, blocks: &mut Vec<Block>) {
+    /// Moves blocks of one family to `blocks`, which is empty, to be written: one, and more until they have
+    /// `write_bytes`.
+    pub fn spill(&mut self, write_bytes: u64, blocks: &mut Vec<Block>) {
         debug_assert!(blocks.is_empty());
         let mut bytes = 0;
         while let Some(block) = self.back.oldest_whole() {
-            let enough = bytes >= WRITE_BYTES || blocks.len() == BLOCKS_PER_WRITE_MAX;
-            if enough || blocks.first().is_some_and(|first| first.family() != block.family()) {
+            let enough = bytes >= write_bytes || blocks.len() == BLOCKS_PER_WRITE_MAX;
+            if !blocks.is_empty() && (enough || blocks[0].family() != block.family()) {
                 break;
             }
-            bytes += block.stored().len();
+            bytes += block.stored().len() as u64;
             blocks.extend(self.back.pop_block());
         }
         self.under_way = blocks.len();
@@ -272,9 +279,9 @@ impl Ring {
         self.under_way = 0;
     }
 
-    /// The blocks under way could not be written: they are the oldest of the back again. When the segment that they
-    /// were meant for holds nothing else, it is dropped and its name returned, for removal.
-    pub fn unspill(&mut self, blocks: &mut Vec<Block>) -> Option<SegmentName> {
+    /// The blocks under way could not be written: they are the oldest of the back again. When in the segment that they
+    /// were meant for nothing is left to read, it is dropped and returned, for removal.
+    pub fn unspill(&mut self, blocks: &mut Vec<Block>) -> Option<Segment> {
         for block in blocks.drain(..).rev() {
             self.back.unpop_block(block);
         }
@@ -282,7 +289,7 @@ impl Ring {
         // It need not be the oldest: behind others it would never be read, and so never be removed.
         let tail = self.segments.pop_back_if(|tail| tail.unread.chunks == 0)?;
         self.disk_bytes -= tail.len;
-        Some(tail.name)
+        Some(tail)
     }
 
     /// Whether [`drop_oldest`](Self::drop_oldest) would drop something now.

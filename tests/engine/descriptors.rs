@@ -104,7 +104,7 @@ fn a_backlog_of_40_gb_needs_under_512_open_files() {
 /// What the engine's spiller does, without its waiting.
 fn spill(ring: &mut Ring, tail: &mut Tail<'_>, limits: &DiskLimits, store: &dyn Store) {
     let mut blocks = Vec::new();
-    ring.spill(&mut blocks);
+    ring.spill(limits.write_bytes(), &mut blocks);
     let need_bytes = blocks.iter().map(Block::stored_bytes_max).sum();
     let room = limits.room(store, ring.disk_bytes(), need_bytes, false).expect("it tells").expect("there is room");
     let (family, offset) = (blocks[0].family(), blocks[0].offset());

@@ -50,6 +50,7 @@ const REPORTS: &str = "Reports";
 
 /// The options of the filter.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub(super) struct FilterArgs {
     /// Memory for buffered data, all of it counted, from 4M; also a percentage of the RAM
     #[arg(short, long, value_name = "SIZE", help_heading = BUFFER, value_parser = memory, allow_hyphen_values = true, default_value_t = default_memory())]
@@ -110,7 +111,17 @@ pub(super) struct FilterArgs {
     #[arg(short = 'R', long, value_name = "RATE", help_heading = ENDS, value_parser = rate, allow_hyphen_values = true)]
     pub(super) write_rate: Option<NonZeroU64>,
 
+    /// Copy every byte, also while the consumer keeps up
+    ///
+    /// By default bytes then go straight from a pipe, socket or file to a pipe, or from a pipe to a file, by splice(2). Of an
+    /// input file, the pages themselves do: overwriting it in place changes what the consumer has not read yet, up to
+    /// 1 MiB. --digest and --write-rate copy anyhow.
+    #[arg(long, help_heading = ENDS)]
+    pub(super) no_splice: bool,
+
     /// Print the digest of what went out, on standard error when all of it has
+    ///
+    /// It needs to see the bytes, so none is spliced.
     #[arg(long, value_name = "ALGORITHM", help_heading = REPORTS)]
     pub(super) digest: Option<Algorithm>,
 

@@ -14,6 +14,7 @@ pub(super) fn options(args: &FilterArgs) -> Result<Options, Failure> {
     options.threads = args.threads.unwrap_or(options.threads);
     options.read_rate = args.read_rate;
     options.write_rate = args.write_rate;
+    options.splice = !args.no_splice;
     if let Some(dir) = &args.tmpdir {
         options.spill.dir.clone_from(dir);
     }

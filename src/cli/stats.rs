@@ -61,6 +61,8 @@ pub(super) fn stats(
         "name": args.name,
         "bytes_in": end.bytes_in,
         "bytes_out": end.bytes_out,
+        "spliced_bytes": end.spliced_bytes,
+        "bypasses": end.bypasses,
         "seconds": seconds(end.elapsed),
         "producer_waited_seconds": seconds(end.producer_waited),
         "consumer_waited_seconds": seconds(end.consumer_waited),

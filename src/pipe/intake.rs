@@ -5,25 +5,32 @@
 //! no byte ever waits behind a read.
 
 use super::OnEvent;
+use super::bypass::{self, Left};
+use super::ends::Ends;
 use super::event::{Error, Event};
 use super::monitor::Monitor;
 use super::pacer::Pacer;
 use super::state::{Accepted, FullStep, Role, State};
 use crate::ring::Buffer;
 use crate::store::Store;
-use crate::sys::poll::{Wake, wait_readable};
-use crate::sys::stream::Stream;
-use std::os::fd::{AsFd, BorrowedFd};
+use crate::sys::poll::Wake;
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How intake goes on.
+enum Next {
+    Another,
+    InputEnded,
+    Stopped,
+}
 
 pub(super) struct Intake<'a> {
     pub(super) monitor: &'a Monitor,
-    pub(super) input: Stream<'a>,
-    /// Watched for the consumer's death.
-    pub(super) output: BorrowedFd<'a>,
+    pub(super) ends: &'a dyn Ends,
     pub(super) pacer: Pacer,
+    /// Whether bytes may pass without being seen.
+    pub(super) bypass: bool,
     pub(super) chunk_bytes: usize,
     pub(super) store: &'a dyn Store,
     pub(super) dir: &'a Path,
@@ -33,43 +40,66 @@ pub(super) struct Intake<'a> {
 impl Intake<'_> {
     /// Runs until the end of the input, or until all is over.
     pub(super) fn run(mut self) -> Result<(), Error> {
-        let mut in_hand: Option<Buffer> = None;
         loop {
-            let mut chunk = match in_hand.take() {
-                Some(chunk) => chunk,
-                None => self.monitor.update(State::unstage).unwrap_or_else(|| self.monitor.pool().take()),
-            };
-            let room = (self.chunk_bytes - chunk.len()).min(self.pacer.piece_bytes_max());
-            let Some(n) = self.input.try_read(&mut chunk.spare_mut()[..room]).map_err(Error::Input)? else {
-                self.stage(chunk);
-                match wait_readable(self.input.as_fd(), self.output, self.monitor.stop()).map_err(Error::Input)? {
-                    Wake::OutputClosed => return Err(Error::OutputClosed),
-                    Wake::Stopped => return Ok(()),
-                    Wake::Ready | Wake::TimedOut => continue,
+            if self.bypass {
+                let caught_up = |state: &mut State| (!state.lets_outflow_catch_up()).then(|| state.holds_nothing());
+                match self.monitor.wait(Role::CatchUp, None, caught_up) {
+                    None => return Ok(()),
+                    Some(false) => {}
+                    Some(true) => match bypass::run(self.monitor, self.ends, &mut self.pacer)? {
+                        Left::OutputFull => {}
+                        Left::Unfit => self.bypass = false,
+                        Left::InputEnded => break,
+                        Left::Stopped => return Ok(()),
+                    },
                 }
+            }
+            match self.take_in()? {
+                Next::Another => {}
+                Next::InputEnded => break,
+                Next::Stopped => return Ok(()),
+            }
+        }
+        self.monitor.update(State::end_input);
+        Ok(())
+    }
+
+    /// Fills a chunk and hands it over; or leaves it staged, and waits until there is more.
+    fn take_in(&mut self) -> Result<Next, Error> {
+        let mut chunk = self.monitor.update(State::unstage).unwrap_or_else(|| self.monitor.pool().take());
+        loop {
+            let room = (self.chunk_bytes - chunk.len()).min(self.pacer.piece_bytes_max());
+            let Some(n) = self.ends.try_read(&mut chunk.spare_mut()[..room])? else {
+                self.stage(chunk);
+                return match self.ends.wait_for_input(self.monitor.stop())? {
+                    Wake::OutputClosed => Err(Error::OutputClosed),
+                    Wake::Stopped => Ok(Next::Stopped),
+                    Wake::Ready | Wake::TimedOut => Ok(Next::Another),
+                };
             };
             chunk.advance(n);
             self.monitor.meter().bytes_in.fetch_add(n as u64, Relaxed);
             let ended = n == 0;
-            let hand_over = ended || chunk.len() == self.chunk_bytes || self.monitor.take_output_hunger();
-            if !hand_over {
-                in_hand = Some(chunk);
-            } else if !chunk.is_empty() && !self.hand_over(chunk)? {
-                return Ok(());
+            let rest = self.pacer.spend(n, Instant::now());
+            if ended || chunk.len() == self.chunk_bytes || self.monitor.take_output_hunger() {
+                let handed_over = chunk.is_empty() || self.hand_over(chunk)?;
+                return Ok(match (handed_over, ended) {
+                    (false, _) => Next::Stopped,
+                    (true, true) => Next::InputEnded,
+                    (true, false) => self.rest(rest)?,
+                });
             }
-            if ended {
-                self.monitor.update(State::end_input);
-                return Ok(());
-            }
-            if let Some(rest) = self.pacer.spend(n, Instant::now()) {
-                if let Some(chunk) = in_hand.take() {
-                    self.stage(chunk);
-                }
-                if self.monitor.stop().sleep(rest).map_err(Error::Input)? == Wake::Stopped {
-                    return Ok(());
-                }
+            if rest.is_some() {
+                self.stage(chunk);
+                return self.rest(rest);
             }
         }
+    }
+
+    fn rest(&self, time: Option<Duration>) -> Result<Next, Error> {
+        let Some(time) = time else { return Ok(Next::Another) };
+        let stopped = self.monitor.stop().sleep(time).map_err(Error::Input)? == Wake::Stopped;
+        Ok(if stopped { Next::Stopped } else { Next::Another })
     }
 
     fn stage(&self, chunk: Buffer) {

@@ -14,6 +14,8 @@ pub struct Meter {
     started: OnceLock<Instant>,
     pub(super) bytes_in: AtomicU64,
     pub(super) bytes_out: AtomicU64,
+    pub(super) spliced_bytes: AtomicU64,
+    pub(super) bypasses: AtomicU64,
     pub(super) producer_waited_ns: AtomicU64,
     pub(super) input_waited_ns: AtomicU64,
     pub(super) output_blocked_ns: AtomicU64,
@@ -56,6 +58,8 @@ impl Default for Meter {
             started: OnceLock::new(),
             bytes_in: AtomicU64::default(),
             bytes_out: AtomicU64::default(),
+            spliced_bytes: AtomicU64::default(),
+            bypasses: AtomicU64::default(),
             producer_waited_ns: AtomicU64::default(),
             input_waited_ns: AtomicU64::default(),
             output_blocked_ns: AtomicU64::default(),
@@ -89,6 +93,8 @@ impl Meter {
             elapsed: self.started.get().map_or(Duration::ZERO, Instant::elapsed),
             bytes_in: n(&self.bytes_in),
             bytes_out: n(&self.bytes_out),
+            spliced_bytes: n(&self.spliced_bytes),
+            bypasses: n(&self.bypasses),
             producer_waited: time(&self.producer_waited_ns),
             consumer_waited: time(&self.input_waited_ns),
             output_blocked: time(&self.output_blocked_ns),
@@ -120,6 +126,10 @@ pub struct Snapshot {
     pub bytes_in: u64,
     /// Bytes handed to the consumer.
     pub bytes_out: u64,
+    /// Of these, bytes that were spliced: never copied through this process, nor buffered.
+    pub spliced_bytes: u64,
+    /// Times that splicing went on again, because nothing was buffered any more.
+    pub bypasses: u64,
     /// Time that the producer had to wait because neither memory nor disk took more.
     pub producer_waited: Duration,
     /// Time that the consumer had to wait because nothing was there.

@@ -2,7 +2,8 @@
 //! difference, in order.
 //!
 //! ```text
-//!  input ─> intake ─┬─ [ring empty, window has room] ──────────────> window ─> outflow ─> output
+//!         ┌──────────── bypass [nothing buffered]: splice ───────────────────────┐
+//!  input ─┴> intake ─┬─ [ring empty, window has room] ──────────────> window ─> outflow ─> output
 //!                   └─> encode xN ─> ring (memory, then disk) ─> decode xN ──┘
 //!                                     spill ↓   ↑ fetch
 //!                                         segments
@@ -16,6 +17,8 @@
 //! |---|---|
 //! | `state` | where every chunk is and what may happen next; no threads |
 //! | `monitor` | the lock around it, and the waiting |
+//! | `ends` | the two descriptors |
+//! | `bypass` | straight from one to the other |
 //! | `intake`, `workers`, `disk`, `outflow` | the stages, a thread each |
 //! | `bounds` | how the memory is shared out among them |
 //!
@@ -23,7 +26,9 @@
 //! caller, who does).
 
 mod bounds;
+mod bypass;
 mod disk;
+mod ends;
 mod event;
 mod intake;
 mod meter;
@@ -45,11 +50,10 @@ use crate::codec::Policy;
 use crate::ring::{DiskLimits, Pool};
 use crate::store::{DiskStore, Store};
 use crate::sys::limits::raise_open_files;
-use crate::sys::pipe::grow_pipe;
 use crate::sys::poll::Stop;
-use crate::sys::stream::{Stream, Way};
 use bounds::Bounds;
 use disk::Disk;
+use ends::{Descriptors, Ends};
 use intake::Intake;
 use monitor::Monitor;
 use outflow::Outflow;
@@ -65,8 +69,6 @@ type Tap = Box<dyn FnMut(&[u8]) + Send>;
 
 /// Descriptors that are left to everything but segments.
 const OTHER_DESCRIPTORS: u64 = 32;
-/// What the pipes on either end are grown to: fewer and larger reads and writes, fewer changes between the processes.
-const PIPE_BYTES: usize = 1 << 20;
 /// Most segment files open at once, however many the system would allow.
 const SEGMENTS_MAX: u64 = 1 << 16;
 
@@ -164,26 +166,20 @@ impl Pipe {
             options.spill.when_full,
         );
         let monitor = &Monitor::new(state, pool, Arc::clone(&meter), Stop::new().map_err(Error::Start)?);
+        // What is to be seen, or held back, cannot pass by unseen.
+        let ends = &Descriptors::new(input.as_fd(), output.as_fd())?;
+        let bypass = options.splice && tap.is_none() && options.write_rate.is_none() && ends.may_splice();
         let intake = Intake {
             monitor,
-            input: Stream::new(input.as_fd(), Way::In).map_err(Error::Input)?,
-            output: output.as_fd(),
+            ends,
             pacer: Pacer::new(options.read_rate),
+            bypass,
             chunk_bytes: bounds.chunk_bytes,
             store: &*store,
             dir,
             on_event: &on_event,
         };
-        let outflow = Outflow {
-            monitor,
-            output: Stream::new(output.as_fd(), Way::Out).map_err(Error::Output)?,
-            pacer: Pacer::new(options.write_rate),
-            tap,
-        };
-        for end in [input.as_fd(), output.as_fd()] {
-            // A refusal, or an end that is no pipe, is as good: it is only slower.
-            let _ = grow_pipe(end, PIPE_BYTES);
-        }
+        let outflow = Outflow { monitor, ends, pacer: Pacer::new(options.write_rate), tap };
         let limits = DiskLimits {
             max_disk_bytes: options.spill.max_disk_bytes,
             min_free: options.spill.min_free,

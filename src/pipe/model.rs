@@ -29,6 +29,8 @@ enum Event {
     Bring(u16),
     /// The producer pauses in the midst of a chunk.
     Pause(u16),
+    /// What the producer writes goes past everybody, if it may.
+    Bypass(u16),
     EncodeBegin,
     EncodeEnd(u16),
     SpillBegin,
@@ -41,6 +43,8 @@ enum Event {
     DecodeEnd(u16),
     OutBegin,
     OutEnd,
+    /// The consumer stops to read, or reads again.
+    OutputFull(bool),
 }
 
 /// What becomes of a write.
@@ -82,6 +86,7 @@ struct Model<'s> {
     fetching: Option<(FetchJob, Buffer)>,
     decoding: Vec<(DecodeJob, Buffer)>,
     going_out: Option<Buffer>,
+    output_is_full: bool,
     next_out: u32,
     missing: u64,
 }
@@ -105,6 +110,7 @@ impl<'s> Model<'s> {
             fetching: None,
             decoding: Vec::new(),
             going_out: None,
+            output_is_full: false,
             next_out: 0,
             missing: 0,
         }
@@ -115,6 +121,7 @@ impl<'s> Model<'s> {
         let played = match event {
             Event::Bring(len) => self.bring(len),
             Event::Pause(len) => self.pause(len),
+            Event::Bypass(len) => self.bypass(len),
             Event::EncodeBegin => self.encode_begin(),
             Event::EncodeEnd(n) => self.encode_end(n),
             Event::SpillBegin => self.spill_begin(),
@@ -126,6 +133,7 @@ impl<'s> Model<'s> {
             Event::DecodeEnd(n) => self.decode_end(n),
             Event::OutBegin => self.out_begin(),
             Event::OutEnd => self.out_end(),
+            Event::OutputFull(full) => self.output_full(full),
         };
         self.settle();
         played
@@ -183,6 +191,23 @@ impl<'s> Model<'s> {
         let len = chunk.len().max(1 + usize::from(len) % (CHUNK_BYTES - 1));
         let chunk = self.fill(chunk, len.max(4));
         self.state.stage(chunk);
+        true
+    }
+
+    /// Intake looks before it reads on.
+    fn bypass(&mut self, len: u16) -> bool {
+        if self.in_hand.is_some() {
+            return false;
+        }
+        let caught_up = |state: &mut State| (!state.lets_outflow_catch_up()).then(|| state.holds_nothing());
+        if self.step(Role::CatchUp, caught_up) != Some(true) {
+            return false;
+        }
+        assert!(self.going_out.is_none(), "what goes past everybody goes past nobody");
+        self.missing += u64::from(self.brought - self.next_out);
+        self.brought += 1;
+        self.next_out = self.brought;
+        self.state.bypassed(1 + u64::from(len));
         true
     }
 
@@ -364,14 +389,25 @@ impl<'s> Model<'s> {
         self.missing += u64::from(number - self.next_out);
         self.next_out = number + 1;
         self.going_out = Some(chunk);
+        self.output_is_full = false;
         true
     }
 
     fn out_end(&mut self) -> bool {
         let Some(chunk) = self.going_out.take() else { return false };
         drop(chunk);
+        self.state.set_output_full(false);
         self.state.handed_out();
         true
+    }
+
+    fn output_full(&mut self, full: bool) -> bool {
+        let changes = self.going_out.is_some() && self.output_is_full != full;
+        if changes {
+            self.output_is_full = full;
+            self.state.set_output_full(full);
+        }
+        changes
     }
 
     // ── the end ──
@@ -395,6 +431,7 @@ impl<'s> Model<'s> {
                 moved |= self.play(event);
             }
             if !moved && !self.play(Event::Recheck) {
+                assert!(self.in_hand.is_some() || self.state.ready(Role::CatchUp), "intake waits for outflow for ever");
                 return;
             }
         }
@@ -460,6 +497,7 @@ fn event(consumer: u32) -> impl Strategy<Value = Event> {
     prop_oneof![
         8 => any::<u16>().prop_map(Event::Bring),
         1 => any::<u16>().prop_map(Event::Pause),
+        2 => any::<u16>().prop_map(Event::Bypass),
         6 => Just(Event::EncodeBegin),
         6 => any::<u16>().prop_map(Event::EncodeEnd),
         3 => Just(Event::SpillBegin),
@@ -472,6 +510,7 @@ fn event(consumer: u32) -> impl Strategy<Value = Event> {
         consumer => any::<u16>().prop_map(Event::DecodeEnd),
         consumer => Just(Event::OutBegin),
         consumer => Just(Event::OutEnd),
+        1 => any::<bool>().prop_map(Event::OutputFull),
     ]
 }
 

@@ -27,6 +27,7 @@ pub(super) struct Monitor {
     wakers: [Condvar; Role::ALL.len()],
     stop: Stop,
     hungry: AtomicBool,
+    bypassed_ns: AtomicU64,
     pool: Arc<Pool>,
     meter: Arc<Meter>,
 }
@@ -53,6 +54,7 @@ impl Monitor {
             wakers: std::array::from_fn(|_| Condvar::new()),
             stop,
             hungry: AtomicBool::new(false),
+            bypassed_ns: AtomicU64::new(0),
             pool,
             meter,
         }
@@ -74,6 +76,13 @@ impl Monitor {
     /// awake, one chunk is enough, or a byte-by-byte producer would fill the window with chunks of a byte.
     pub(super) fn take_output_hunger(&self) -> bool {
         self.hungry.load(Relaxed) && self.hungry.swap(false, Relaxed)
+    }
+
+    /// Intake spliced `bytes` since it `entered` the bypass. Outflow had no part in that time: it did not wait.
+    pub(super) fn leave_bypass(&self, entered: Instant, bytes: u64) {
+        add_since(&self.bypassed_ns, entered);
+        self.meter.bypasses.fetch_add(u64::from(bytes > 0), Relaxed);
+        self.update(|state| state.bypassed(bytes));
     }
 
     /// Waits until `step` has something for a thread of `role`, and counts the time in `waited`. `None`: it is over.
@@ -99,7 +108,7 @@ impl Monitor {
             if role == Role::Outflow {
                 self.hungry.store(shared.state.is_idle(), Relaxed);
             }
-            since.get_or_insert_with(Instant::now);
+            since.get_or_insert_with(|| (Instant::now(), self.bypassed_ns.load(Relaxed)));
             shared.sleepers[role as usize] += 1;
             shared = self.sleep(role, shared);
             shared.sleepers[role as usize] -= 1;
@@ -112,8 +121,10 @@ impl Monitor {
         if role == Role::Outflow {
             self.hungry.store(false, Relaxed);
         }
-        if let (Some(since), Some(waited)) = (since, waited) {
-            add_since(waited, since);
+        if let (Some((since, bypassed_ns)), Some(waited)) = (since, waited) {
+            let bypassed_ns = self.bypassed_ns.load(Relaxed) - bypassed_ns;
+            let ns = u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            waited.fetch_add(ns.saturating_sub(bypassed_ns), Relaxed);
         }
         outcome
     }

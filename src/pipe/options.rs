@@ -39,6 +39,11 @@ pub struct Options {
     pub read_rate: Option<NonZeroU64>,
     /// Most bytes a second to hand out. Default: no limit.
     pub write_rate: Option<NonZeroU64>,
+    /// Whether bytes may go from the input to the output by `splice(2)` while nothing is buffered. Default: yes. It is
+    /// not done where the bytes are to be seen ([`Pipe::tap`](super::Pipe::tap)) or held back (`write_rate`), nor
+    /// between ends that the kernel does not splice. Of an input that is a file, up to 1 MiB in the output's pipe are
+    /// the file's own pages then: who overwrites them in place changes what the consumer is about to read.
+    pub splice: bool,
 }
 
 /// Where to spill, and how much.
@@ -78,6 +83,7 @@ impl Default for Options {
             spill: SpillOptions::default(),
             read_rate: None,
             write_rate: None,
+            splice: true,
         }
     }
 }

@@ -1,21 +1,19 @@
 //! Hands the window's chunks to the consumer, oldest first.
 
 use super::Tap;
+use super::ends::Ends;
 use super::event::Error;
 use super::meter::add_since;
 use super::monitor::Monitor;
 use super::pacer::Pacer;
 use super::state::{Role, State};
-use crate::sys::poll::{Wake, wait_writable};
-use crate::sys::stream::Stream;
-use std::io;
-use std::os::fd::AsFd;
+use crate::sys::poll::Wake;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 pub(super) struct Outflow<'a> {
     pub(super) monitor: &'a Monitor,
-    pub(super) output: Stream<'a>,
+    pub(super) ends: &'a dyn Ends,
     pub(super) pacer: Pacer,
     pub(super) tap: Option<Tap>,
 }
@@ -40,21 +38,16 @@ impl Outflow<'_> {
         while !bytes.is_empty() {
             let started = Instant::now();
             let piece = &bytes[..bytes.len().min(self.pacer.piece_bytes_max())];
-            let written = self.output.try_write(piece).map_err(|error| match error.kind() {
-                io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Error::OutputClosed,
-                _ => Error::Output(error),
-            })?;
-            let Some(n) = written else {
-                let ready = wait_writable(self.output.as_fd(), self.monitor.stop()).map_err(Error::Output)?;
+            let Some(n) = self.ends.try_write(piece)? else {
+                self.monitor.update(|state| state.set_output_full(true));
+                let ready = self.ends.wait_for_room(self.monitor.stop(), None)?;
+                self.monitor.update(|state| state.set_output_full(false));
                 add_since(&meter.output_blocked_ns, started);
                 if ready == Wake::Stopped {
                     return Ok(false);
                 }
                 continue;
             };
-            if n == 0 {
-                return Err(Error::Output(io::ErrorKind::WriteZero.into()));
-            }
             add_since(&meter.output_blocked_ns, started);
             let (done, rest) = bytes.split_at(n);
             if let Some(tap) = &mut self.tap {

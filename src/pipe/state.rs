@@ -24,6 +24,8 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     Intake,
+    /// Intake, before it reads on.
+    CatchUp,
     Encode,
     Spill,
     Fetch,
@@ -32,8 +34,8 @@ pub(super) enum Role {
 }
 
 impl Role {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Intake, Self::Encode, Self::Spill, Self::Fetch, Self::Decode, Self::Outflow];
+    pub(super) const ALL: [Self; 7] =
+        [Self::Intake, Self::CatchUp, Self::Encode, Self::Spill, Self::Fetch, Self::Decode, Self::Outflow];
 }
 
 /// A chunk to be encoded.
@@ -129,6 +131,8 @@ pub(super) struct State {
     first_slot: u64,
     /// Bytes in outflow's hands.
     handing_out: u64,
+    /// Outflow waits for room.
+    output_full: bool,
     full: Option<Full>,
     /// Room may have come back since the spiller took its job: what it then finds full may not be so any more.
     room_came_back: bool,
@@ -157,6 +161,7 @@ impl State {
             window: VecDeque::new(),
             first_slot: 0,
             handing_out: 0,
+            output_full: false,
             full: None,
             room_came_back: false,
             spilling_to: None,
@@ -169,6 +174,7 @@ impl State {
     pub(super) fn ready(&self, role: Role) -> bool {
         match role {
             Role::Intake => self.can_accept() || self.full_step_is_due(),
+            Role::CatchUp => !self.lets_outflow_catch_up(),
             Role::Encode => self.can_encode(),
             Role::Spill => self.can_spill() || self.can_release(),
             Role::Fetch => self.can_fetch() && self.ring.readable(),
@@ -182,7 +188,12 @@ impl State {
 
     /// Whether everything that came in has been handed to outflow.
     pub(super) fn is_over(&self) -> bool {
-        self.input_ended && self.is_idle() && self.open.is_none() && self.handing_out == 0
+        self.input_ended && self.holds_nothing()
+    }
+
+    /// Whether all that was brought has been written out.
+    pub(super) fn holds_nothing(&self) -> bool {
+        self.is_idle() && self.open.is_none() && self.handing_out == 0
     }
 
     /// Whether what comes in next is what goes out next.
@@ -274,6 +285,13 @@ impl State {
     /// Takes it back, unless outflow took it.
     pub(super) fn unstage(&mut self) -> Option<Buffer> {
         self.open.take()
+    }
+
+    /// The stream went on by `bytes` that nobody held.
+    pub(super) fn bypassed(&mut self, bytes: u64) {
+        debug_assert!(self.holds_nothing());
+        self.next_offset.0 += bytes;
+        self.taken_out += bytes;
     }
 
     pub(super) fn end_input(&mut self) {
@@ -445,6 +463,15 @@ impl State {
     }
 
     /// The chunk that was taken out has been written.
+    pub(super) fn set_output_full(&mut self, full: bool) {
+        self.output_full = full;
+    }
+
+    /// Whether outflow, if intake pauses, is about to write out all that is held.
+    pub(super) fn lets_outflow_catch_up(&self) -> bool {
+        !self.output_full && self.ring_is_idle() && !self.holds_nothing()
+    }
+
     pub(super) fn handed_out(&mut self) {
         self.handing_out = 0;
     }

@@ -72,14 +72,18 @@ pub(crate) fn wait_readable(input: BorrowedFd<'_>, output: BorrowedFd<'_>, stop:
     })
 }
 
-/// Waits until `output` takes something, its consumer goes away (`write` will tell), or `stop` is raised.
+/// Waits until `output` takes something, its consumer goes away (`write` will tell), `stop` is raised, or `timeout` is over.
 ///
 /// # Errors
 /// EBADF when it is not open; what the system said otherwise.
-pub(crate) fn wait_writable(output: BorrowedFd<'_>, stop: &Stop) -> io::Result<Wake> {
+pub(crate) fn wait_writable(output: BorrowedFd<'_>, stop: &Stop, timeout: Option<Duration>) -> io::Result<Wake> {
     let mut fds = [PollFd::from_borrowed_fd(output, PollFlags::OUT), PollFd::new(&stop.0, PollFlags::IN)];
-    poll_until(&mut fds, None)?;
-    Ok(if fds[0].revents().is_empty() { Wake::Stopped } else { Wake::Ready })
+    let in_time = poll_until(&mut fds, timeout)?;
+    Ok(match fds[0].revents().is_empty() {
+        false => Wake::Ready,
+        true if in_time => Wake::Stopped,
+        true => Wake::TimedOut,
+    })
 }
 
 /// Whether `read` would not block: there is something, the end, or an error to be had.
@@ -192,8 +196,8 @@ mod tests {
     fn writable_means_room_or_an_error() {
         let stop = Stop::new().unwrap();
         let (reader, writer) = io::pipe().unwrap();
-        assert_eq!(wait_writable(writer.as_fd(), &stop).unwrap(), Wake::Ready);
+        assert_eq!(wait_writable(writer.as_fd(), &stop, None).unwrap(), Wake::Ready);
         drop(reader);
-        assert_eq!(wait_writable(writer.as_fd(), &stop).unwrap(), Wake::Ready);
+        assert_eq!(wait_writable(writer.as_fd(), &stop, None).unwrap(), Wake::Ready);
     }
 }

@@ -5,11 +5,15 @@
 //! socket takes `MSG_DONTWAIT` a call. A regular file never blocks for long. A pipe that we may not open again (another
 //! user's) is polled, and takes as much as surely fits. Whatever is left (a terminal, a device) is polled before it is
 //! read, and written as it is, blocking.
+//!
+//! Bytes can also be spliced from one to the other, which copies nothing, if the output is a pipe: then the call
+//! can be told not to block. Into a file or a socket it cannot, and the producer would wait for a slow disk or peer.
 
 use super::poll::{readable_now, writable_now};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
-use rustix::io::{Errno, retry_on_intr};
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::io::{Errno, ioctl_fionread, retry_on_intr};
+use rustix::net::{RecvFlags, SendFlags, SocketType, recv, send, sockopt};
+use rustix::pipe::{SpliceFlags, splice};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -33,6 +37,17 @@ enum How {
     /// Never blocks for long.
     File,
     Other,
+}
+
+/// What came of a splice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spliced {
+    /// So many bytes went over; 0 at the end of the input.
+    Moved(usize),
+    /// Nothing is there now, or the output is full.
+    WouldBlock,
+    /// These two do not splice: an `O_APPEND` file, some files of /proc. Nothing went over.
+    Unfit,
 }
 
 /// Which way the bytes go.
@@ -86,6 +101,43 @@ impl<'f> Stream<'f> {
             How::Socket => send(self.fd, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
             How::File | How::Other => rustix::io::write(self.fd, bytes),
         }))
+    }
+
+    /// Whether it is worth trying to splice from here to `output`.
+    pub(crate) fn may_splice_to(&self, output: &Self) -> bool {
+        let from = match &self.how {
+            How::Own(_) | How::Shared | How::File => true,
+            // Of datagrams, an empty one is not the end.
+            How::Socket => sockopt::socket_type(self.fd).is_ok_and(|kind| kind == SocketType::STREAM),
+            How::Other => false,
+        };
+        from && matches!(output.how, How::Own(_) | How::Shared)
+    }
+
+    /// Moves up to `len` bytes, more than 0, from here to `output`, without a copy where the kernel can.
+    ///
+    /// # Errors
+    /// What the system said, of either end: EPIPE is the output's.
+    pub(crate) fn try_splice(&self, output: &Self, len: usize) -> io::Result<Spliced> {
+        if matches!(self.how, How::Socket) && !readable_now(self.fd)? {
+            return Ok(Spliced::WouldBlock);
+        }
+        let (from, to) = (self.own(), output.own());
+        match retry_on_intr(|| splice(from, None, to, None, len, SpliceFlags::NONBLOCK | SpliceFlags::MOVE)) {
+            Ok(n) => Ok(Spliced::Moved(n)),
+            Err(Errno::AGAIN) => Ok(Spliced::WouldBlock),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Ok(Spliced::Unfit),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn own(&self) -> BorrowedFd<'_> {
+        if let How::Own(own) = &self.how { own.as_fd() } else { self.fd }
+    }
+
+    /// Bytes that are there to be read; `None` when the system does not say.
+    pub(crate) fn bytes_waiting(&self) -> Option<usize> {
+        usize::try_from(ioctl_fionread(self.fd).ok()?).ok()
     }
 }
 

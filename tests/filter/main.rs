@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may end so")]
 
+mod bypass;
 mod ends;
 mod full;
 mod promises;
 mod round_trip;
+mod stress;
 
 #[path = "../mounted/mod.rs"]
 mod mounted;

@@ -151,7 +151,7 @@ fn random_stalls_on_both_sides() {
 #[test]
 fn one_byte_writes_do_not_cost_a_chunk_each() {
     let input = noise(1 << 20);
-    let mut filter = super::Filter::start("-m 4M");
+    let mut filter = super::Filter::start("-m 8M");
     let (mut producer, consumer) = (filter.input(), filter.output());
     let out = std::thread::scope(|scope| {
         let input = &input;
@@ -160,5 +160,5 @@ fn one_byte_writes_do_not_cost_a_chunk_each() {
     });
     let (status, said, figures) = filter.end();
     assert!(status.success() && said.is_empty() && out == input, "{status}: {said}");
-    assert_eq!(figures["segments"], 0, "1 MiB fits into 4 MiB however it is written: {figures}");
+    assert_eq!(figures["segments"], 0, "1 MiB fits into 8 MiB however it is written: {figures}");
 }

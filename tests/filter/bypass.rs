@@ -1,0 +1,221 @@
+//! While the consumer keeps up, bytes are spliced; where they cannot be, they are copied; and either way they arrive.
+
+use super::{Filter, command, noise, read_all, sleeper, through};
+use serde_json::Value;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::process::Stdio;
+use std::time::Duration;
+
+/// Runs the filter from `input` to a pipe, and returns what came out, and its figures.
+fn from(options: &str, input: impl Into<Stdio>) -> (Vec<u8>, Value) {
+    let dir = tempfile::tempdir().unwrap();
+    let stats = dir.path().join("stats");
+    let run = command(options, dir.path(), &stats).stdin(input).stderr(Stdio::inherit()).output().unwrap();
+    assert!(run.status.success());
+    (run.stdout, serde_json::from_slice(&std::fs::read(stats).unwrap()).unwrap())
+}
+
+fn file_of(bytes: &[u8]) -> File {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    file.rewind().unwrap();
+    file
+}
+
+#[test]
+fn a_trickle_is_spliced_to_the_last_byte() {
+    let mut filter = Filter::start("");
+    let (mut producer, mut consumer) = (filter.input(), filter.output());
+    for round in 0..100_u8 {
+        producer.write_all(&[round]).unwrap();
+        let mut byte = [0];
+        consumer.read_exact(&mut byte).unwrap();
+        assert_eq!(byte, [round]);
+    }
+    drop(producer);
+    assert_eq!(read_all(consumer), b"");
+    let (_, _, figures) = filter.end();
+    assert_eq!((&figures["spliced_bytes"], &figures["bypasses"]), (&100.into(), &1.into()), "{figures}");
+    assert_eq!(figures["memory_peak_bytes"], 0, "nothing was buffered: {figures}");
+}
+
+#[test]
+fn a_consumer_that_stalls_gets_the_rest_out_of_the_buffer_and_then_the_bypass_again() {
+    let mut filter = Filter::start("-m 8M");
+    let (mut producer, mut consumer) = (filter.input(), filter.output());
+    let input = noise(16 << 20);
+    let mut out = vec![0; input.len()];
+    for round in 1..=3 {
+        producer.write_all(&input).unwrap();
+        consumer.read_exact(&mut out).unwrap();
+        assert!(out == input, "round {round}");
+    }
+    producer.write_all(b"spliced again").unwrap();
+    drop(producer);
+    assert_eq!(read_all(consumer), b"spliced again");
+    let (_, _, figures) = filter.end();
+    assert!(figures["bypasses"].as_u64() >= Some(3), "{figures}");
+    assert!(figures["spilled_bytes"].as_u64() > Some(0), "{figures}");
+}
+
+#[test]
+fn socket_and_file_are_spliced_into_a_pipe() {
+    let input = noise(3 << 20);
+    let (mut producer, end) = UnixStream::pair().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut tcp = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (tcp_end, _) = listener.accept().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| producer.write_all(&input).and_then(|()| producer.shutdown(std::net::Shutdown::Write)).unwrap());
+        scope.spawn(|| tcp.write_all(&input).and_then(|()| tcp.shutdown(std::net::Shutdown::Write)).unwrap());
+        let ends: [(&str, Stdio); 3] = [
+            ("unix socket", std::os::fd::OwnedFd::from(end).into()),
+            ("TCP socket", std::os::fd::OwnedFd::from(tcp_end).into()),
+            ("file", file_of(&input).into()),
+        ];
+        for (name, end) in ends {
+            let (out, figures) = from("", end);
+            assert!(out == input, "{name}");
+            assert!(figures["spliced_bytes"].as_u64() > Some(0), "{name}: {figures}");
+        }
+    });
+}
+
+#[test]
+fn ends_that_do_not_splice_are_copied() {
+    // A file of /proc that cannot be spliced from, a device, and outputs that are no pipes.
+    let (out, figures) = from("", File::open("/proc/self/environ").unwrap());
+    assert_eq!(figures["bytes_out"], out.len());
+    let (_, figures) = from("-i /dev/null", Stdio::null());
+    assert_eq!(figures["bytes_out"], 0);
+    let (dir, input) = (tempfile::tempdir().unwrap(), noise(1 << 20));
+    let path = dir.path().join("log");
+    for (what, output) in [
+        ("a file", File::create(&path).unwrap()),
+        ("a file that is appended to", File::options().append(true).open(&path).unwrap()),
+    ] {
+        let stats = dir.path().join("stats");
+        let mut child = command("", dir.path(), &stats).stdin(Stdio::piped()).stdout(output).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(&input).unwrap();
+        assert!(child.wait().unwrap().success(), "{what}");
+        let figures: Value = serde_json::from_slice(&std::fs::read(stats).unwrap()).unwrap();
+        assert_eq!((&figures["spliced_bytes"], &figures["bytes_out"]), (&0.into(), &input.len().into()), "{what}");
+    }
+    assert!(std::fs::read(&path).unwrap() == [input.clone(), input].concat());
+}
+
+#[test]
+fn what_must_be_seen_or_held_back_is_not_spliced() {
+    let input = noise(1 << 20);
+    for options in ["--no-splice", "-q --digest crc32 -l /dev/null", "-R 1G"] {
+        let mut filter = Filter::start(options);
+        let (mut producer, consumer) = (filter.input(), filter.output());
+        let out = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                producer.write_all(&input).unwrap();
+                drop(producer);
+            });
+            read_all(consumer)
+        });
+        let (status, _, figures) = filter.end();
+        assert!(status.success() && out == input, "{options}");
+        assert_eq!(figures["spliced_bytes"], 0, "{options}: {figures}");
+    }
+}
+
+#[test]
+fn a_read_rate_holds_in_the_bypass() {
+    let input = noise(1 << 20);
+    let start = std::time::Instant::now();
+    let (out, figures) = through("-r 2M", &input, read_all);
+    assert!(out == input && figures["spliced_bytes"] == input.len(), "{figures}");
+    // Half a second, less the burst of a tenth that a start may have.
+    assert!(start.elapsed() > Duration::from_millis(350), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_slow_consumer_does_not_hold_up_the_producer_in_the_bypass() {
+    let mut filter = Filter::start("-m 32M");
+    let (mut producer, mut consumer) = (filter.input(), filter.output());
+    let input = noise(24 << 20);
+    let written_in = std::thread::scope(|scope| {
+        // 16 MB a second, a little at a time: there is always room soon.
+        scope.spawn(|| {
+            let mut piece = vec![0; 16 << 10];
+            while consumer.read(&mut piece).unwrap() > 0 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let start = std::time::Instant::now();
+        producer.write_all(&input).unwrap();
+        drop(producer);
+        start.elapsed()
+    });
+    let (_, _, figures) = filter.end();
+    assert!(written_in < Duration::from_millis(700), "{written_in:?}: {figures}");
+}
+
+#[test]
+fn a_consumer_that_leaves_ends_the_bypass() {
+    let mut filter = Filter::start("");
+    let (mut producer, consumer) = (filter.input(), filter.output());
+    producer.write_all(b"x").unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    drop(consumer);
+    super::until("its end", || filter.child.try_wait().unwrap().is_some());
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&filter.child.wait().unwrap()), Some(13));
+}
+
+/// Data calls in a trace: splices that moved something, and reads and writes of more than a few bytes.
+fn data_calls(options: &str, producer: &str) -> (usize, Vec<String>) {
+    let dir = tempfile::tempdir().unwrap();
+    let script = format!(
+        "{producer} | strace -f -o trace -e trace=splice,read,write,readv,writev,pread64,pwrite64,pwritev \"$0\" {options} -T \"$PWD\" | cat >/dev/null"
+    );
+    let done = std::process::Command::new("bash")
+        .args(["-c", &script])
+        .arg(assert_cmd::cargo::cargo_bin!("spillpipe"))
+        .current_dir(dir.path())
+        .status()
+        .unwrap();
+    assert!(done.success());
+    let trace = std::fs::read_to_string(dir.path().join("trace")).unwrap();
+    let returned = |line: &str| line.rsplit("= ").next().and_then(|n| n.split(' ').next()?.parse::<u64>().ok());
+    let splices = trace.lines().filter(|line| line.contains("splice(") && returned(line) > Some(0)).count();
+    let copies = trace.lines().filter(|line| !line.contains("splice") && returned(line) > Some(4096));
+    (splices, copies.map(str::to_owned).collect())
+}
+
+#[test]
+#[ignore = "needs strace and pv"]
+fn strace_sees_splices_only_while_the_consumer_keeps_up() {
+    let (splices, copies) = data_calls("", "head -c 60000000 /dev/zero | pv -q -L 50m");
+    assert!(splices > 0 && copies.is_empty(), "{copies:#?}");
+    let (splices, copies) = data_calls("--no-splice", "head -c 6000000 /dev/zero | pv -q -L 50m");
+    assert!(splices == 0 && !copies.is_empty(), "the test sees copies where there are some");
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn strace_sees_hardly_a_call_while_the_consumer_is_blocked() {
+    let mut filter = Filter::start("-m 8M");
+    let (mut producer, consumer) = (filter.input(), filter.output());
+    producer.write_all(&noise(12 << 20)).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    let trace = filter.dir.path().join("trace");
+    let pid = filter.pid().to_string();
+    let mut strace = std::process::Command::new("timeout")
+        .args(["-s", "INT", "3", "strace", "-f", "-q", "-o", trace.to_str().unwrap(), "-p", &pid])
+        .spawn()
+        .unwrap();
+    strace.wait().unwrap();
+    let calls = std::fs::read_to_string(trace).unwrap();
+    // Three seconds; each thread's interrupted call is shown twice.
+    assert!(calls.lines().count() <= 40, "{calls}");
+    drop(producer);
+    assert!(sleeper(0)(consumer) == noise(12 << 20));
+    assert!(filter.end().0.success());
+}

@@ -14,7 +14,7 @@ use divan::{Bencher, black_box};
 use spillpipe::codec::{Codec, Decoder, Encoded, Encoder, TABLE};
 use spillpipe::format::frame::frame_bytes_max;
 use spillpipe::format::{
-    ChunkSeq, CodecId, Family, Record, Salt, SegmentHeader, SegmentNumber, StoreId, StreamOffset, crc32,
+    ChunkSeq, CodecId, Family, RECORD_BYTES, Record, Salt, SegmentHeader, SegmentNumber, StoreId, StreamOffset, crc32,
 };
 use spillpipe::pipe::{Options, Pipe};
 use spillpipe::ring::{ChunkInfo, Pool, Shelf, StoredChunk};
@@ -194,14 +194,14 @@ fn pool(bencher: Bencher<'_, '_>) {
 /// Sixteen chunks into the shelf and out again, with frames of so many KiB: small ones are packed, by copying.
 #[divan::bench(args = [40, 64, 256])]
 fn shelf(bencher: Bencher<'_, '_>, frame_kib: usize) {
-    let pool = Pool::new(CHUNK_BYTES, 2 * CHUNKS);
+    let pool = Pool::new(RECORD_BYTES + CHUNK_BYTES, 2 * CHUNKS);
     let frame_bytes = frame_kib << 10;
     let mut shelf = Shelf::default();
     bencher.counter(ItemsCount::new(CHUNKS)).bench_local(|| {
         for _ in 0..CHUNKS {
-            let mut frame = pool.take();
-            frame.advance(frame_bytes);
-            shelf.push(StoredChunk { info: info(frame_bytes), frame });
+            let mut stored = pool.take();
+            stored.advance(RECORD_BYTES + frame_bytes);
+            shelf.push(StoredChunk::new(info(frame_bytes), stored));
         }
         while let Some(chunk) = shelf.pop(&pool) {
             black_box(chunk.info);

@@ -4,10 +4,11 @@ use super::OnEvent;
 use super::event::{Error, Event};
 use super::monitor::Monitor;
 use super::state::{Place, Role, SpillJob, State};
+use crate::format::{Family, StreamOffset};
 use crate::ring::{Block, Count, DiskLimits, FullReason, Head, HeadError, Tail};
 use crate::store::{SegmentName, Store, is_full};
 use crate::sys::limits::out_of_descriptors;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
@@ -48,19 +49,23 @@ impl Disk<'_> {
         let mut tail = Tail::new(self.store, chunk_bytes).map_err(Error::Start)?;
         let mut full_since: Option<Instant> = None;
         let meter = self.monitor.meter();
-        while let Some(job) = self.monitor.wait(Role::Spill, None, State::take_spill_job) {
-            let SpillJob::Write { blocks, disk_bytes, segments, newest, resuming } = job else {
+        let write_bytes = self.limits.write_bytes();
+        let mut blocks = Vec::new();
+        while let Some(job) =
+            self.monitor.wait(Role::Spill, None, |state| state.take_spill_job(write_bytes, &mut blocks))
+        {
+            let SpillJob::Write { disk_bytes, segments, newest, resuming } = job else {
                 tail.finish();
                 continue;
             };
-            match self.write(&mut tail, &blocks, &Situation { disk_bytes, segments, newest, resuming })? {
+            match self.write(&mut tail, &mut blocks, &Situation { disk_bytes, segments, newest, resuming })? {
                 Written::Done { bytes, disk_room } => {
                     meter.spilled_bytes.fetch_add(bytes, Relaxed);
                     let mut count = Count::default();
                     for block in &blocks {
                         count += block.count();
                     }
-                    drop(blocks);
+                    blocks.clear();
                     let told = self.monitor.update(|state| state.spilled(count, bytes, disk_room));
                     if let Some(since) = full_since.take() {
                         super::meter::add_since(&meter.full_ns, since);
@@ -72,8 +77,9 @@ impl Disk<'_> {
                 Written::Full(reason) => {
                     tail.finish();
                     full_since.get_or_insert_with(Instant::now);
-                    let name = self.monitor.update(|state| state.spill_is_full(blocks, reason));
+                    let name = self.monitor.update(|state| state.spill_is_full(&mut blocks, reason));
                     if let Some(name) = name {
+                        // Not as room that came back: the state knows whether it is any.
                         self.store.remove(name).map_err(|e| self.error("remove a segment from", e))?;
                     }
                 }
@@ -85,41 +91,58 @@ impl Disk<'_> {
         Ok(())
     }
 
-    fn write(&self, tail: &mut Tail<'_>, blocks: &[Block], now: &Situation) -> Result<Written, Error> {
+    fn write(&self, tail: &mut Tail<'_>, blocks: &mut [Block], now: &Situation) -> Result<Written, Error> {
         let need_bytes = blocks.iter().map(Block::stored_bytes_max).sum();
         let room = self.limits.room(self.store, now.disk_bytes, need_bytes, now.resuming);
         let room = match room.map_err(|e| self.error("look for room in", e))? {
             Ok(room) => room,
             Err(reason) => return Ok(Written::Full(reason)),
         };
-        let Some(first) = blocks.first().and_then(Block::first) else {
+        let Some(first) = blocks.first() else {
             return Ok(Written::Done { bytes: 0, disk_room: room.fraction });
         };
         let at_most = now.segments >= self.limits.segments_max;
         let segment_bytes = if at_most { u64::MAX } else { room.segment_bytes };
-        if !tail.continues(first.family, segment_bytes, now.newest) {
-            if at_most {
-                return Ok(Written::Full(FullReason::Descriptors { open: now.segments }));
+        let (family, offset) = (first.family(), first.offset());
+        let mut begins = !tail.continues(family, segment_bytes, now.newest);
+        loop {
+            if begins && let Some(reason) = self.begin(tail, family, offset, now)? {
+                return Ok(Written::Full(reason));
             }
-            let segment = match tail.begin(first.family, first.offset) {
-                Ok(segment) => segment,
+            match tail.append(blocks) {
+                Ok(bytes) => return Ok(Written::Done { bytes, disk_room: room.fraction }),
+                // As large as a file may become: what it holds stays, and the next one begins.
+                Err(e) if e.kind() == ErrorKind::FileTooLarge && !begins => begins = true,
                 Err(e) if is_full(&e) => return Ok(Written::Full(FullReason::System(e))),
-                Err(e) if out_of_descriptors(&e) => {
-                    return Ok(Written::Full(FullReason::Descriptors { open: now.segments }));
-                }
                 Err(e) => return Err(self.error("spill to", e)),
-            };
-            if self.monitor.meter().segments.fetch_add(1, Relaxed) == 0 {
-                (self.on_event)(Event::SpillStarted { dir: self.dir.to_owned(), tmpfs: self.tmpfs });
             }
-            let drained = self.monitor.update(|state| state.began_segment(segment));
-            self.remove(drained)?;
         }
-        match tail.append(blocks) {
-            Ok(bytes) => Ok(Written::Done { bytes, disk_room: room.fraction }),
-            Err(e) if is_full(&e) => Ok(Written::Full(FullReason::System(e))),
-            Err(e) => Err(self.error("spill to", e)),
+    }
+
+    /// Begins the next segment; returns why not, where there is no room for one.
+    fn begin(
+        &self,
+        tail: &mut Tail<'_>,
+        family: Family,
+        offset: StreamOffset,
+        now: &Situation,
+    ) -> Result<Option<FullReason>, Error> {
+        let too_many = FullReason::Descriptors { open: now.segments };
+        if now.segments >= self.limits.segments_max {
+            return Ok(Some(too_many));
         }
+        let segment = match tail.begin(family, offset) {
+            Ok(segment) => segment,
+            Err(e) if is_full(&e) => return Ok(Some(FullReason::System(e))),
+            Err(e) if out_of_descriptors(&e) => return Ok(Some(too_many)),
+            Err(e) => return Err(self.error("spill to", e)),
+        };
+        if self.monitor.meter().segments.fetch_add(1, Relaxed) == 0 {
+            (self.on_event)(Event::SpillStarted { dir: self.dir.to_owned(), tmpfs: self.tmpfs });
+        }
+        let drained = self.monitor.update(|state| state.began_segment(segment));
+        self.remove(drained)?;
+        Ok(None)
     }
 
     /// Reads chunks back until all is over.

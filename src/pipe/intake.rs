@@ -130,18 +130,18 @@ impl Intake<'_> {
         let mut chunk = Some(chunk);
         let waited = &self.monitor.meter().producer_waited_ns;
         loop {
-            let dir = self.dir.to_owned();
+            let dir = || self.dir.to_owned();
             match self.monitor.wait(Role::Intake, Some(waited), |state| state.accept(&mut chunk)) {
                 None => return Ok(false),
                 Some(Accepted::Taken | Accepted::Dropped) => return Ok(true),
-                Some(Accepted::Full(FullStep::Fail(reason))) => return Err(Error::Full { dir, reason }),
+                Some(Accepted::Full(FullStep::Fail(reason))) => return Err(Error::Full { dir: dir(), reason }),
                 Some(Accepted::Full(FullStep::Tell { reason, backlog_bytes })) => {
-                    (self.on_event)(Event::Full { dir, reason, backlog_bytes });
+                    (self.on_event)(Event::Full { dir: dir(), reason, backlog_bytes });
                 }
                 Some(Accepted::Full(FullStep::Remove(name))) => {
                     if let Some(name) = name {
                         let remove = self.store.remove(name);
-                        remove.map_err(|source| Error::Spill { doing: "remove a segment from", dir, source })?;
+                        remove.map_err(|source| Error::Spill { doing: "remove a segment from", dir: dir(), source })?;
                         self.monitor.update(State::retry_spill);
                     }
                 }

@@ -9,7 +9,7 @@ use super::bounds::Bounds;
 use super::options::WhenFull;
 use super::state::{Accepted, DecodeJob, EncodeJob, FetchJob, FullStep, Place, Role, SpillJob, State};
 use crate::codec::{Choice, Codec, Decoder, Encoder, Outcome, Plan, Policy, ZstdLevel};
-use crate::format::{ChunkSeq, Family, crc32};
+use crate::format::{ChunkSeq, Family, RECORD_BYTES, crc32};
 use crate::ring::{BLOCKS_MIN, Block, Buffer, ChunkInfo, Count, FullReason, Head, Pool, StoredChunk, Tail};
 use crate::segment::open_chunk;
 use crate::store::{MemoryStore, SegmentName, Store};
@@ -243,21 +243,22 @@ impl<'s> Model<'s> {
         if self.encoding.is_empty() {
             return false;
         }
-        let (job, mut frame) = self.encoding.swap_remove(usize::from(n) % self.encoding.len());
+        let (job, mut stored) = self.encoding.swap_remove(usize::from(n) % self.encoding.len());
         let (codec, family) = [(Codec::Zstd(ZstdLevel::DEFAULT), Family::Zstd), (Codec::Lz4, Family::Lz4)]
             [usize::from((n / 16).is_multiple_of(16))];
         let raw = job.raw.filled();
-        let stored = Encoder::default().encode(codec, family, raw, frame.spare_mut());
-        frame.advance(stored.frame_len);
-        let [raw_len, frame_len] = [raw.len(), frame.len()].map(|len| u32::try_from(len).unwrap());
-        let (raw_crc, frame_crc) = (crc32(raw), crc32(frame.filled()));
+        stored.advance(RECORD_BYTES);
+        let encoded = Encoder::default().encode(codec, family, raw, stored.spare_mut());
+        stored.advance(encoded.frame_len);
+        let [raw_len, frame_len] = [raw.len(), encoded.frame_len].map(|len| u32::try_from(len).unwrap());
+        let (raw_crc, frame_crc) = (crc32(raw), crc32(&stored.filled()[RECORD_BYTES..]));
         let info =
-            ChunkInfo { offset: job.offset, raw_len, frame_len, raw_crc, frame_crc, codec: stored.codec, family };
+            ChunkInfo { offset: job.offset, raw_len, frame_len, raw_crc, frame_crc, codec: encoded.codec, family };
         let plan = Plan { codec, family };
-        let outcome = Outcome { plan, stored: stored.codec, raw_len, frame_len, cost_ns: 1 };
+        let outcome = Outcome { plan, stored: encoded.codec, raw_len, frame_len, cost_ns: 1 };
         let ticket = job.ticket();
         drop(job);
-        self.state.encoded(ticket, StoredChunk { info, frame }, &outcome);
+        self.state.encoded(ticket, StoredChunk::new(info, stored), &outcome);
         true
     }
 
@@ -267,25 +268,26 @@ impl<'s> Model<'s> {
         if self.writing.is_some() {
             return false;
         }
-        match self.step(Role::Spill, State::take_spill_job) {
+        let mut blocks = Vec::new();
+        match self.step(Role::Spill, |state| state.take_spill_job(1 << 20, &mut blocks)) {
             None => return false,
             Some(SpillJob::Release) => self.tail.finish(),
-            Some(SpillJob::Write { blocks, newest, .. }) => self.writing = Some((blocks, newest)),
+            Some(SpillJob::Write { newest, .. }) => self.writing = Some((blocks, newest)),
         }
         true
     }
 
     fn spill_end(&mut self, fate: Fate) -> bool {
-        let Some((blocks, newest)) = self.writing.take() else { return false };
+        let Some((mut blocks, newest)) = self.writing.take() else { return false };
         self.spiller = Spiller::Awake;
         let segment_bytes = match fate {
             Fate::Done { segment_bytes } => u64::from(segment_bytes),
             Fate::Full => return self.is_full(blocks),
             Fate::FullAfterBegin => 0,
         };
-        let first = *blocks[0].first().unwrap();
-        if !self.tail.continues(first.family, segment_bytes, newest) {
-            let segment = self.tail.begin(first.family, first.offset).unwrap();
+        let (family, offset) = (blocks[0].family(), blocks[0].offset());
+        if !self.tail.continues(family, segment_bytes, newest) {
+            let segment = self.tail.begin(family, offset).unwrap();
             let drained = self.state.began_segment(segment);
             self.state.settle();
             self.remove(drained);
@@ -293,7 +295,7 @@ impl<'s> Model<'s> {
         if matches!(fate, Fate::FullAfterBegin) {
             return self.is_full(blocks);
         }
-        let bytes = self.tail.append(&blocks).unwrap();
+        let bytes = self.tail.append(&mut blocks).unwrap();
         let mut count = Count::default();
         for block in &blocks {
             count += block.count();
@@ -303,9 +305,9 @@ impl<'s> Model<'s> {
         true
     }
 
-    fn is_full(&mut self, blocks: Vec<Block>) -> bool {
+    fn is_full(&mut self, mut blocks: Vec<Block>) -> bool {
         self.tail.finish();
-        let name = self.state.spill_is_full(blocks, FullReason::MaxDisk { limit_bytes: 0 });
+        let name = self.state.spill_is_full(&mut blocks, FullReason::MaxDisk { limit_bytes: 0 });
         if let Some(name) = name {
             self.store.remove(name).unwrap();
         }
@@ -363,12 +365,12 @@ impl<'s> Model<'s> {
         }
         let (job, mut raw) = self.decoding.swap_remove(usize::from(n) % self.decoding.len());
         let slot = job.slot();
-        let StoredChunk { info, frame } = job.chunk;
+        let (chunk, info) = (&job.chunk, job.chunk.info);
         let len = info.raw_len as usize;
         let record = info.record(ChunkSeq(0));
-        open_chunk(&record, info.family, frame.filled(), &mut raw.spare_mut()[..len], &mut Decoder::default()).unwrap();
+        open_chunk(&record, info.family, chunk.frame(), &mut raw.spare_mut()[..len], &mut Decoder::default()).unwrap();
         raw.advance(len);
-        drop(frame);
+        drop(job);
         self.state.decoded(slot, raw);
         true
     }

@@ -71,8 +71,8 @@ pub(super) struct FetchJob {
 /// Something for the spiller to do.
 #[derive(Debug)]
 pub(super) enum SpillJob {
-    /// Write these; the ring is so long and ends in that segment.
-    Write { blocks: Vec<Block>, disk_bytes: u64, segments: usize, newest: Option<SegmentName>, resuming: bool },
+    /// Write the blocks; the ring is so long and ends in that segment.
+    Write { disk_bytes: u64, segments: usize, newest: Option<SegmentName>, resuming: bool },
     /// The open segment has been drained: let go of it.
     Release,
 }
@@ -134,6 +134,8 @@ pub(super) struct State {
     /// Outflow waits for room.
     output_full: bool,
     full: Option<Full>,
+    /// Room may have come back since the spiller took its job: what it then finds full may not be so any more.
+    room_came_back: bool,
     /// The segment that the spiller holds open.
     spilling_to: Option<SegmentName>,
     taken_out: u64,
@@ -161,6 +163,7 @@ impl State {
             handing_out: 0,
             output_full: false,
             full: None,
+            room_came_back: false,
             spilling_to: None,
             taken_out: 0,
             dropped: Count::default(),
@@ -346,10 +349,13 @@ impl State {
         !self.input_ended && self.full.as_ref().is_some_and(|full| !full.retry)
     }
 
-    pub(super) fn take_spill_job(&mut self) -> Option<SpillJob> {
+    /// What there is to do for the spiller, and in `blocks`, which is empty, what there is to write: at most so many bytes,
+    /// unless a single block is longer.
+    pub(super) fn take_spill_job(&mut self, write_bytes: u64, blocks: &mut Vec<Block>) -> Option<SpillJob> {
         if self.can_spill() {
+            self.room_came_back = false;
+            self.ring.spill(write_bytes, blocks);
             return Some(SpillJob::Write {
-                blocks: self.ring.spill(),
                 disk_bytes: self.ring.disk_bytes(),
                 segments: self.ring.segments(),
                 newest: self.ring.newest_segment(),
@@ -375,8 +381,9 @@ impl State {
         self.full.take().is_some_and(|full| full.reason.is_none())
     }
 
-    /// The blocks stay in memory: no more can be spilled. Returns the segment to remove, if one came to hold nothing.
-    pub(super) fn spill_is_full(&mut self, blocks: Vec<Block>, reason: FullReason) -> Option<SegmentName> {
+    /// The blocks stay in memory: no more can be spilled. Returns the segment to remove, if one came to hold nothing;
+    /// the spiller removes it before it takes its next job.
+    pub(super) fn spill_is_full(&mut self, blocks: &mut Vec<Block>, reason: FullReason) -> Option<SegmentName> {
         self.disk_room = 0.0;
         self.spilling_to = None;
         let reason = match self.full.take() {
@@ -384,12 +391,16 @@ impl State {
             Some(Full { reason: None, .. }) => None,
             _ => Some(reason),
         };
-        self.full = Some(Full { reason, retry: false });
-        self.ring.unspill(blocks)
+        let emptied = self.ring.unspill(blocks);
+        // One that was begun in vain gives no room back: the spiller would go round and round.
+        let retry = self.room_came_back || emptied.as_ref().is_some_and(Segment::was_written_to);
+        self.full = Some(Full { reason, retry });
+        emptied.map(|segment| segment.name())
     }
 
     /// Space may have come back.
     pub(super) fn retry_spill(&mut self) {
+        self.room_came_back = true;
         if let Some(full) = &mut self.full {
             full.retry = true;
         }

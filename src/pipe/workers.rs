@@ -4,7 +4,7 @@ use super::event::Error;
 use super::monitor::Monitor;
 use super::state::{DecodeJob, EncodeJob, Place, Role, State};
 use crate::codec::{Decoder, Encoder, Outcome, Plan, table_index};
-use crate::format::{ChunkSeq, crc32};
+use crate::format::{ChunkSeq, RECORD_BYTES, crc32};
 use crate::ring::{ChunkInfo, StoredChunk};
 use crate::segment::open_chunk;
 use std::path::Path;
@@ -23,18 +23,20 @@ pub(super) fn encode(monitor: &Monitor) {
 
 fn encode_one(encoder: &mut Encoder, monitor: &Monitor, job: EncodeJob, plan: Plan) -> (StoredChunk, Outcome) {
     let EncodeJob { offset, raw, .. } = job;
-    let mut frame = monitor.pool().take();
+    let mut stored = monitor.pool().take();
+    stored.advance(RECORD_BYTES);
     let started = Instant::now();
-    let outcome = encoder.encode(plan.codec, plan.family, raw.filled(), frame.spare_mut());
+    let outcome = encoder.encode(plan.codec, plan.family, raw.filled(), stored.spare_mut());
     let cost_ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
-    frame.advance(outcome.frame_len);
-    let [raw_len, frame_len] = [raw.len(), frame.len()].map(|len| u32::try_from(len).expect("a chunk is under 4 GiB"));
+    stored.advance(outcome.frame_len);
+    let [raw_len, frame_len] =
+        [raw.len(), outcome.frame_len].map(|len| u32::try_from(len).expect("a chunk is under 4 GiB"));
     let info = ChunkInfo {
         offset,
         raw_len,
         frame_len,
         raw_crc: crc32(raw.filled()),
-        frame_crc: crc32(frame.filled()),
+        frame_crc: crc32(&stored.filled()[RECORD_BYTES..]),
         codec: outcome.codec,
         family: plan.family,
     };
@@ -42,7 +44,7 @@ fn encode_one(encoder: &mut Encoder, monitor: &Monitor, job: EncodeJob, plan: Pl
     meter.encoded_raw_bytes.fetch_add(u64::from(raw_len), Relaxed);
     meter.encoded_bytes.fetch_add(u64::from(frame_len), Relaxed);
     meter.chunks[table_index(outcome.codec)].fetch_add(1, Relaxed);
-    (StoredChunk { info, frame }, Outcome { plan, stored: outcome.codec, raw_len, frame_len, cost_ns })
+    (StoredChunk::new(info, stored), Outcome { plan, stored: outcome.codec, raw_len, frame_len, cost_ns })
 }
 
 /// Decodes and verifies until all is over. Nothing that does not verify is passed on.
@@ -50,13 +52,13 @@ pub(super) fn decode(monitor: &Monitor, dir: &Path) -> Result<(), Error> {
     let mut decoder = Decoder::default();
     while let Some(job) = monitor.wait(Role::Decode, None, State::take_decode_job) {
         let slot = job.slot();
-        let DecodeJob { chunk: StoredChunk { info, frame }, place, .. } = job;
+        let DecodeJob { chunk, place, .. } = job;
         let mut raw = monitor.pool().take();
-        let raw_len = info.raw_len as usize;
+        let raw_len = chunk.info.raw_len as usize;
         open_chunk(
-            &info.record(ChunkSeq(0)),
-            info.family,
-            frame.filled(),
+            &chunk.info.record(ChunkSeq(0)),
+            chunk.info.family,
+            chunk.frame(),
             &mut raw.spare_mut()[..raw_len],
             &mut decoder,
         )
@@ -65,7 +67,7 @@ pub(super) fn decode(monitor: &Monitor, dir: &Path) -> Result<(), Error> {
             Place::Disk { segment, byte } => Error::Damaged { dir: dir.to_owned(), segment, byte, source },
         })?;
         raw.advance(raw_len);
-        drop(frame);
+        drop(chunk);
         monitor.update(|state| state.decoded(slot, raw));
     }
     Ok(())

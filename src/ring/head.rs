@@ -53,12 +53,12 @@ pub enum HeadError {
 }
 
 impl Head {
-    /// Reads the next chunk of `segment` into `frame`; `at` is where its frame starts. A segment other than
-    /// the last one read is read from its start.
+    /// Reads the next chunk of `segment` into `stored`, which is empty, and tells where its frame starts. A segment
+    /// other than the last one read is read from its start.
     ///
     /// # Errors
     /// [`HeadError`]; where damage was found, if it is damage.
-    pub fn next(&mut self, segment: &Readable, mut frame: Buffer) -> Result<(StoredChunk, u64), HeadError> {
+    pub fn next(&mut self, segment: &Readable, mut stored: Buffer) -> Result<(StoredChunk, u64), HeadError> {
         let position = match &mut self.at {
             Some(position) if position.name == segment.name => position,
             at => at.insert(Position::start(segment)?),
@@ -82,14 +82,14 @@ impl Head {
         let info = ChunkInfo::of(&record, segment.header.family);
         let frame_at = at + RECORD_BYTES as u64;
         let frame_len = info.frame_len as usize;
-        // The record behind the frame comes along in the same call, where it is written already.
+        stored.advance(RECORD_BYTES);
+        // The record behind the frame comes along in the same call, where it is written already and there is room.
         let ahead = segment.len.saturating_sub(frame_at + frame_len as u64).min(RECORD_BYTES as u64);
-        let want = frame_len + usize::try_from(ahead).unwrap_or(0);
-        read_exact(segment, &mut frame.spare_mut()[..want], frame_at)?;
-        frame.advance(want);
-        position.record = frame.filled()[frame_len..].first_chunk().copied();
-        frame.truncate(frame_len);
-        Ok((StoredChunk { info, frame }, frame_at))
+        let want = (frame_len + usize::try_from(ahead).unwrap_or(0)).min(stored.spare());
+        read_exact(segment, &mut stored.spare_mut()[..want], frame_at)?;
+        position.record = stored.spare_mut()[frame_len..want].first_chunk().copied();
+        stored.advance(frame_len);
+        Ok((StoredChunk::new(info, stored), frame_at))
     }
 }
 

@@ -18,6 +18,12 @@ const SEGMENTS_PER_LIMIT_MIN: u64 = 16;
 /// would be filled in crumbs, a segment each.
 const RESUME_BYTES: u64 = 4 << 20;
 
+/// Most bytes that one write to disk is made of, unless a single block is longer.
+const WRITE_BYTES_MAX: u64 = 1 << 20;
+/// A write is at most this fraction of the limit, unless a single block is longer: what does not fit as a whole is not
+/// written at all, and that is to be little of it.
+const WRITES_PER_LIMIT_MIN: u64 = 8;
+
 /// Bounds on the disk that a ring takes.
 #[derive(Clone, Copy, Debug)]
 pub struct DiskLimits {
@@ -98,6 +104,12 @@ pub struct Room {
 }
 
 impl DiskLimits {
+    /// How much to gather for one write, in bytes.
+    #[must_use]
+    pub fn write_bytes(&self) -> u64 {
+        self.max_disk_bytes.map_or(WRITE_BYTES_MAX, |limit| WRITE_BYTES_MAX.min(limit / WRITES_PER_LIMIT_MIN))
+    }
+
     /// Whether `need_bytes` more may be written where `disk_bytes` are already; `resuming` asks for enough to make
     /// a fresh start worth while.
     ///

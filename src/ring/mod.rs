@@ -9,7 +9,7 @@
 //! - *Memory first.* While nothing is on disk, chunks go to the front, as far as the budget allows: the oldest data is
 //!   read next and is what memory should hold. Only what is newer goes to the back, and from there to disk.
 //! - Whatever is drained from the front, or from the back before its turn on disk came, never costs a disk write.
-//! - A chunk gets its record, and so its place in a segment, only when it is written there. So a write that failed
+//! - A chunk gets its place in a segment, and the record for it, only when it is written there. So a write that failed
 //!   leaves nothing to repair: the segment ends where it last succeeded, and the blocks go into the next one.
 //! - A segment is begun, appended to, read and removed; nothing in it is ever changed.
 //!
@@ -30,13 +30,17 @@ pub use pool::{Buffer, Pool};
 pub use shelf::{Block, Shelf, StoredChunk};
 pub use tail::Tail;
 
-use crate::format::SegmentHeader;
+use crate::format::{HEADER_BYTES, SegmentHeader};
 use crate::store::{Read, SegmentName};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Most bytes that one write to disk is made of, unless a single block is longer.
-const WRITE_BYTES_MAX: u64 = 1 << 20;
+/// What a write to disk waits for, in bytes.
+const WRITE_BYTES: usize = 1 << 20;
+/// A write does not wait for more than this fraction of what the back may hold: the rest is to fill while it is made.
+const WRITES_PER_BACK_MIN: usize = 4;
+/// Most blocks that one write to disk is made of.
+const BLOCKS_PER_WRITE_MAX: usize = 128;
 
 /// Least blocks that a ring works with: one to be written, one to be filled behind it, and one in front, without which
 /// what is left in the back could never be promoted.
@@ -68,6 +72,13 @@ impl std::ops::AddAssign for Count {
     }
 }
 
+impl std::ops::SubAssign for Count {
+    fn sub_assign(&mut self, less: Self) {
+        self.chunks -= less.chunks;
+        self.raw_bytes -= less.raw_bytes;
+    }
+}
+
 impl Segment {
     fn new(name: SegmentName, header: SegmentHeader, file: Arc<dyn Read>, len: u64) -> Self {
         Self { name, header, file, len, unread: Count::default() }
@@ -77,6 +88,12 @@ impl Segment {
     #[must_use]
     pub fn name(&self) -> SegmentName {
         self.name
+    }
+
+    /// Whether a chunk was ever written to it.
+    #[must_use]
+    pub fn was_written_to(&self) -> bool {
+        self.len > HEADER_BYTES as u64
     }
 }
 
@@ -193,8 +210,7 @@ impl Ring {
     pub fn end_read(&mut self, raw_len: u32) -> Option<SegmentName> {
         self.reading = false;
         let segment = self.segments.front_mut()?;
-        segment.unread.chunks -= 1;
-        segment.unread.raw_bytes -= u64::from(raw_len);
+        segment.unread -= Count { chunks: 1, raw_bytes: u64::from(raw_len) };
         self.remove_drained()
     }
 
@@ -213,28 +229,29 @@ impl Ring {
         Some(segment)
     }
 
-    /// Whether there are blocks to be written.
+    /// Whether there are blocks to be written: enough for a large write, or as many as may wait for one.
     #[must_use]
     pub fn can_spill(&self) -> bool {
-        self.under_way == 0 && self.back.oldest_whole().is_some()
+        let enough = WRITE_BYTES.div_ceil(self.pool.buffer_bytes()).min(BLOCKS_PER_WRITE_MAX);
+        let least = enough.min(self.back_blocks_max() / WRITES_PER_BACK_MIN).max(1);
+        // The newest block is not whole yet.
+        self.under_way == 0 && self.back.blocks() > least
     }
 
-    /// Takes blocks of one family to be written: as many as make one large write.
-    pub fn spill(&mut self) -> Vec<Block> {
-        let mut blocks = Vec::new();
+    /// Moves blocks of one family to `blocks`, which is empty, to be written: one, and more until they have
+    /// `write_bytes`.
+    pub fn spill(&mut self, write_bytes: u64, blocks: &mut Vec<Block>) {
+        debug_assert!(blocks.is_empty());
         let mut bytes = 0;
-        let mut family = None;
         while let Some(block) = self.back.oldest_whole() {
-            let its_family = block.first().map(|info| info.family);
-            if bytes >= WRITE_BYTES_MAX || family.is_some_and(|f| Some(f) != its_family) {
+            let enough = bytes >= write_bytes || blocks.len() == BLOCKS_PER_WRITE_MAX;
+            if !blocks.is_empty() && (enough || blocks[0].family() != block.family()) {
                 break;
             }
-            family = its_family;
-            bytes += block.iter().map(|(_, frame)| frame.len() as u64).sum::<u64>();
+            bytes += block.stored().len() as u64;
             blocks.extend(self.back.pop_block());
         }
         self.under_way = blocks.len();
-        blocks
     }
 
     /// The newest segment, which is the one to append to, unless all of it was read and it is gone.
@@ -262,17 +279,17 @@ impl Ring {
         self.under_way = 0;
     }
 
-    /// The blocks under way could not be written: they are the oldest of the back again. When the segment that they
-    /// were meant for holds nothing else, it is dropped and its name returned, for removal.
-    pub fn unspill(&mut self, blocks: Vec<Block>) -> Option<SegmentName> {
-        for block in blocks.into_iter().rev() {
+    /// The blocks under way could not be written: they are the oldest of the back again. When in the segment that they
+    /// were meant for nothing is left to read, it is dropped and returned, for removal.
+    pub fn unspill(&mut self, blocks: &mut Vec<Block>) -> Option<Segment> {
+        for block in blocks.drain(..).rev() {
             self.back.unpop_block(block);
         }
         self.under_way = 0;
         // It need not be the oldest: behind others it would never be read, and so never be removed.
         let tail = self.segments.pop_back_if(|tail| tail.unread.chunks == 0)?;
         self.disk_bytes -= tail.len;
-        Some(tail.name)
+        Some(tail)
     }
 
     /// Whether [`drop_oldest`](Self::drop_oldest) would drop something now.

@@ -44,6 +44,12 @@ impl Pool {
         Buffer { bytes, len: 0, pool: Arc::clone(self) }
     }
 
+    /// Bytes a buffer.
+    #[must_use]
+    pub fn buffer_bytes(&self) -> usize {
+        self.buffer_bytes
+    }
+
     /// Bytes of the buffers that are lent.
     #[must_use]
     pub fn bytes_out(&self) -> usize {
@@ -70,6 +76,11 @@ impl Buffer {
     #[must_use]
     pub fn filled(&self) -> &[u8] {
         &self.bytes[..self.len]
+    }
+
+    /// The same bytes, to be changed.
+    pub fn filled_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[..self.len]
     }
 
     /// How many bytes are filled.
@@ -102,11 +113,6 @@ impl Buffer {
     pub fn advance(&mut self, n: usize) {
         assert!(n <= self.spare(), "cannot fill more than there is room for");
         self.len += n;
-    }
-
-    /// Keeps the first `len` filled bytes.
-    pub fn truncate(&mut self, len: usize) {
-        self.len = self.len.min(len);
     }
 
     /// Copies `bytes` behind the filled ones.

@@ -1,9 +1,8 @@
 //! The writing end of the ring: blocks of chunks into segments, one after another.
 
-use super::{Block, Segment};
+use super::{BLOCKS_PER_WRITE_MAX, Block, Segment};
 use crate::format::{
-    CHUNKS_PER_SEGMENT_MAX, ChunkSeq, Family, HEADER_BYTES, RECORD_BYTES, Salt, SegmentHeader, SegmentNumber, StoreId,
-    StreamOffset,
+    CHUNKS_PER_SEGMENT_MAX, ChunkSeq, Family, HEADER_BYTES, Salt, SegmentHeader, SegmentNumber, StoreId, StreamOffset,
 };
 use crate::store::{Append, SegmentName, Store};
 use crate::sys;
@@ -20,7 +19,6 @@ pub struct Tail<'s> {
     next_number: SegmentNumber,
     next_seq: ChunkSeq,
     current: Option<Current>,
-    records: Vec<[u8; RECORD_BYTES]>,
 }
 
 #[derive(Debug)]
@@ -44,7 +42,6 @@ impl<'s> Tail<'s> {
             next_number: SegmentNumber(1),
             next_seq: ChunkSeq(0),
             current: None,
-            records: Vec::new(),
         })
     }
 
@@ -106,24 +103,22 @@ impl<'s> Tail<'s> {
     ///
     /// # Errors
     /// What the system said. None of the chunks counts as written, and the segment takes no more: the next write
-    /// must [`begin`](Self::begin) another.
+    /// must [`begin`](Self::begin) another, for which they get other records.
     ///
     /// # Panics
-    /// When no segment is open.
-    pub fn append(&mut self, blocks: &[Block]) -> io::Result<u64> {
+    /// When no segment is open, or there are more blocks than [`Ring::spill`](super::Ring::spill) gives at once.
+    pub fn append(&mut self, blocks: &mut [Block]) -> io::Result<u64> {
         let current = self.current.as_mut().expect("a segment is begun before it is appended to");
         let key = current.header.key();
-        self.records.clear();
         let mut seq = self.next_seq;
-        for (info, _) in blocks.iter().flat_map(Block::iter) {
-            self.records.push(info.record(seq).encode(&key));
-            seq.0 += 1;
+        let mut parts = [IoSlice::new(&[]); BLOCKS_PER_WRITE_MAX];
+        let parts = &mut parts[..blocks.len()];
+        for (part, block) in parts.iter_mut().zip(blocks) {
+            seq = block.stamp(&key, seq);
+            *part = IoSlice::new(block.stored());
         }
-        let frames = blocks.iter().flat_map(Block::iter).map(|(_, frame)| frame);
-        let parts: Vec<_> =
-            self.records.iter().zip(frames).flat_map(|(r, f)| [IoSlice::new(r), IoSlice::new(f)]).collect();
         let before = current.file.len();
-        match current.file.append(&parts) {
+        match current.file.append(parts) {
             Ok(()) => {
                 self.next_seq = seq;
                 Ok(current.file.len() - before)

@@ -4,8 +4,8 @@ use rustix::io::retry_on_intr;
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
 
-/// Most parts that one vectored call takes (`IOV_MAX` on Linux); more is EINVAL.
-const PARTS_MAX: usize = 1024;
+/// Most parts that one vectored call is made of: they fit on the stack. Linux takes no more than 1024.
+const PARTS_MAX: usize = 128;
 
 /// Writes all of `parts`, in order, from `offset` on. Leaves the file position alone.
 ///
@@ -13,23 +13,20 @@ const PARTS_MAX: usize = 1024;
 /// What the system said, [`io::ErrorKind::WriteZero`] when it took nothing without saying why. Some of the bytes
 /// may be there then.
 pub(crate) fn write_all_at(fd: BorrowedFd<'_>, parts: &[IoSlice<'_>], mut offset: u64) -> io::Result<()> {
-    let mut parts = parts.to_vec();
-    let mut rest = parts.as_mut_slice();
-    // Drops empty parts at the front, so that "nothing left" is the same as "no parts left".
-    IoSlice::advance_slices(&mut rest, 0);
-    while !rest.is_empty() {
-        let batch = &rest[..rest.len().min(PARTS_MAX)];
-        let n = retry_on_intr(|| rustix::io::pwritev(fd, batch, offset))?;
-        if n == 0 && batch.iter().any(|part| !part.is_empty()) {
-            return Err(io::ErrorKind::WriteZero.into());
+    for parts in parts.chunks(PARTS_MAX) {
+        let mut batch = [IoSlice::new(&[]); PARTS_MAX];
+        let mut rest = &mut batch[..parts.len()];
+        rest.copy_from_slice(parts);
+        // Drops empty parts at the front, so that "nothing left" is the same as "no parts left".
+        IoSlice::advance_slices(&mut rest, 0);
+        while !rest.is_empty() {
+            let n = retry_on_intr(|| rustix::io::pwritev(fd, rest, offset))?;
+            if n == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            IoSlice::advance_slices(&mut rest, n);
+            offset += n as u64;
         }
-        // A batch of nothing but empty parts would not advance by its length of 0.
-        if n == 0 {
-            let skip = batch.len();
-            rest = &mut rest[skip..];
-        }
-        IoSlice::advance_slices(&mut rest, n);
-        offset += n as u64;
     }
     Ok(())
 }
@@ -45,7 +42,7 @@ mod tests {
         let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(3 * PARTS_MAX).collect();
         // Runs of empty parts, longer than a batch, in front, in between and at the end.
         let empty = || std::iter::repeat_n(IoSlice::new(&[]), PARTS_MAX + 1);
-        let (left, right) = bytes.split_at(1500);
+        let (left, right) = bytes.split_at(PARTS_MAX + PARTS_MAX / 2);
         let mut parts: Vec<_> = empty().chain(left.chunks(1).map(IoSlice::new)).chain(empty()).collect();
         parts.extend(right.chunks(1).map(IoSlice::new).chain(empty()));
 

@@ -1,6 +1,6 @@
 //! A large backlog needs few open files. The store here counts them and stores nothing, so that 40 GB take a moment.
 
-use spillpipe::format::{CHUNK_BYTES_MAX, CodecId, Family, StreamOffset};
+use spillpipe::format::{CHUNK_BYTES_MAX, CodecId, Family, RECORD_BYTES, StreamOffset};
 use spillpipe::ring::{Block, ChunkInfo, Count, DiskLimits, Headroom, Pool, Ring, StoredChunk, Tail};
 use spillpipe::store::{Append, Read, SegmentName, Space, Store};
 use std::io::{self, ErrorKind, IoSlice};
@@ -73,13 +73,13 @@ impl Read for Nothing {
 fn a_backlog_of_40_gb_needs_under_512_open_files() {
     let store = Counting;
     let limits = DiskLimits { max_disk_bytes: None, min_free: Headroom::Percent(5.0), segments_max: 1 << 16 };
-    let pool = Pool::new(CHUNK_BYTES_MAX as usize, 16);
+    let pool = Pool::new(RECORD_BYTES + CHUNK_BYTES_MAX as usize, 16);
     let mut ring = Ring::new(Arc::clone(&pool), 8);
     let mut tail = Tail::new(&store, CHUNK_BYTES_MAX).expect("random numbers");
     let mut offset = 0;
     while offset < BACKLOG_BYTES {
-        let mut frame = pool.take();
-        frame.advance(CHUNK_BYTES_MAX as usize);
+        let mut stored = pool.take();
+        stored.advance(RECORD_BYTES + CHUNK_BYTES_MAX as usize);
         let info = ChunkInfo {
             offset: StreamOffset(offset),
             raw_len: CHUNK_BYTES_MAX,
@@ -90,7 +90,7 @@ fn a_backlog_of_40_gb_needs_under_512_open_files() {
             family: Family::Zstd,
         };
         assert!(ring.accepts(&info), "the ring spills as fast as it is filled");
-        ring.push(StoredChunk { info, frame });
+        ring.push(StoredChunk::new(info, stored));
         offset += u64::from(CHUNK_BYTES_MAX);
         if ring.can_spill() {
             spill(&mut ring, &mut tail, &limits, &store);
@@ -103,15 +103,16 @@ fn a_backlog_of_40_gb_needs_under_512_open_files() {
 
 /// What the engine's spiller does, without its waiting.
 fn spill(ring: &mut Ring, tail: &mut Tail<'_>, limits: &DiskLimits, store: &dyn Store) {
-    let blocks = ring.spill();
+    let mut blocks = Vec::new();
+    ring.spill(limits.write_bytes(), &mut blocks);
     let need_bytes = blocks.iter().map(Block::stored_bytes_max).sum();
     let room = limits.room(store, ring.disk_bytes(), need_bytes, false).expect("it tells").expect("there is room");
-    let first = *blocks[0].first().expect("no block is empty");
-    if !tail.continues(first.family, room.segment_bytes, ring.newest_segment()) {
-        let segment = tail.begin(first.family, first.offset).expect("a segment");
+    let (family, offset) = (blocks[0].family(), blocks[0].offset());
+    if !tail.continues(family, room.segment_bytes, ring.newest_segment()) {
+        let segment = tail.begin(family, offset).expect("a segment");
         assert_eq!(ring.began(segment), None, "nothing was read yet");
     }
-    let bytes = tail.append(&blocks).expect("it takes everything");
+    let bytes = tail.append(&mut blocks).expect("it takes everything");
     let mut count = Count::default();
     for block in &blocks {
         count += block.count();

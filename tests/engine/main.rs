@@ -9,6 +9,8 @@ mod damage;
 mod descriptors;
 mod faults;
 mod full;
+mod room;
 mod stalls;
 mod store;
 mod transfer;
+mod writes;

@@ -209,7 +209,7 @@ fn an_input_that_fails_is_an_error_once_all_that_it_gave_is_out() {
     let mut producer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (engine_in, _) = listener.accept().unwrap();
     let dir = tempfile::tempdir().unwrap();
-    let mut child = command("-m 4M", dir.path(), &dir.path().join("stats"))
+    let mut child = command("-m 4M --no-splice", dir.path(), &dir.path().join("stats"))
         .stdin(OwnedFd::from(engine_in))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -100,6 +100,31 @@ fn a_file_into_a_pipe_or_socket_advances_by_what_went_out() {
 }
 
 #[test]
+fn what_is_appended_while_the_copy_runs_belongs_to_it() {
+    let (bytes, more) = (sample(2 << 20), sample(50_000));
+    let input = file_of(&bytes);
+    for to in ["pipe", "socketpair"] {
+        (&input).rewind().unwrap();
+        input.set_len(2 << 20).unwrap();
+        let (drain, output) = channel(to);
+        let arrived = scope(|scope| {
+            let arrived = scope.spawn(|| {
+                let (mut drain, mut all) = (File::from(drain), vec![0]);
+                // The copy has begun, and cannot end before the rest is taken.
+                drain.read_exact(&mut all).unwrap();
+                std::os::unix::fs::FileExt::write_all_at(&input, &more, 2 << 20).unwrap();
+                drain.read_to_end(&mut all).unwrap();
+                all
+            });
+            assert_eq!(copy(&input, &output, None).unwrap(), (2 << 20) + 50_000, "{to}");
+            drop(output);
+            arrived.join().unwrap()
+        });
+        assert!(arrived[..2 << 20] == bytes && arrived[2 << 20..] == more, "{to}");
+    }
+}
+
+#[test]
 fn both_ways_of_a_socket_pair_at_once() {
     let (left, right) = UnixStream::pair().unwrap();
     let (there, back) = (sample(1 << 20), sample(3 << 19));

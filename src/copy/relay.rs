@@ -1,18 +1,21 @@
 //! Splicing through a pipe of our own, for two ends of which neither is a pipe, or one could wait with the pipe locked.
 
 use super::plain::{self, patiently};
-use super::transfer::{PIPE_BYTES, Transfer, Way};
+use super::transfer::{Transfer, Way};
 use crate::sys::pipe::grow_pipe;
 use crate::sys::poll::{until_readable, until_writable};
 use crate::sys::splice::{is_refusal, read, splice};
 use std::io::{self, PipeReader};
 use std::os::fd::AsFd as _;
 
+/// What the relay holds, if the system permits: most that is taken from the input at once.
+const RELAY_BYTES: usize = 1 << 20;
+
 /// Relays until the end or a refusal. The relay is empty whenever this returns.
 pub(super) fn run(transfer: &mut Transfer<'_>) -> io::Result<Way> {
     // No descriptors left: plain copying needs none.
     let Ok((reader, writer)) = io::pipe() else { return Ok(Way::Refused) };
-    grow_pipe(writer.as_fd(), PIPE_BYTES);
+    grow_pipe(writer.as_fd(), RELAY_BYTES);
     while transfer.left > 0 {
         let wish = transfer.bytes_at_once();
         match patiently(|| splice(transfer.input, writer.as_fd(), wish), || until_readable(transfer.input).map(drop)) {

@@ -5,6 +5,8 @@
 
 use rustix::fs::{FileType, SeekFrom, fstat, major, minor, seek};
 use rustix::io::{Errno, retry_on_intr};
+use rustix::net::AddressFamily;
+use rustix::net::sockopt::socket_domain;
 use rustix::pipe::SpliceFlags;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -22,6 +24,9 @@ pub(crate) enum Kind {
     /// `/dev/null`: waits for nobody.
     Null,
     Pipe,
+    /// A socket to somebody on this machine (`AF_UNIX`).
+    LocalSocket,
+    /// Any other socket.
     Socket,
     /// A terminal or another device.
     Other,
@@ -38,6 +43,7 @@ impl Kind {
             FileType::RegularFile if stat.st_size == 0 => Self::Empty,
             FileType::RegularFile => Self::File,
             FileType::Fifo => Self::Pipe,
+            FileType::Socket if socket_domain(fd)? == AddressFamily::UNIX => Self::LocalSocket,
             FileType::Socket => Self::Socket,
             FileType::CharacterDevice if (major(stat.st_rdev), minor(stat.st_rdev)) == NULL_DEVICE => Self::Null,
             _ => Self::Other,
@@ -142,6 +148,7 @@ mod tests {
     use super::*;
     use std::fs::File;
     use std::io::Write as _;
+    use std::net::UdpSocket;
     use std::os::fd::AsFd as _;
     use std::os::unix::net::UnixStream;
 
@@ -152,7 +159,8 @@ mod tests {
         file.write_all(b"x").unwrap();
         assert_eq!(Kind::of(file.as_fd()).unwrap(), Kind::File);
         assert_eq!(Kind::of(io::pipe().unwrap().0.as_fd()).unwrap(), Kind::Pipe);
-        assert_eq!(Kind::of(UnixStream::pair().unwrap().0.as_fd()).unwrap(), Kind::Socket);
+        assert_eq!(Kind::of(UnixStream::pair().unwrap().0.as_fd()).unwrap(), Kind::LocalSocket);
+        assert_eq!(Kind::of(UdpSocket::bind(("127.0.0.1", 0)).unwrap().as_fd()).unwrap(), Kind::Socket);
         let kind_at = |path| Kind::of(File::open(path).unwrap().as_fd()).unwrap();
         assert_eq!(kind_at("/dev/null"), Kind::Null);
         assert_eq!(kind_at("/dev/zero"), Kind::Other);

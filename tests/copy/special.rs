@@ -107,6 +107,21 @@ fn a_range_of_a_file_over_itself_is_copied_as_read_and_write_would() {
     assert!(out[..900] == sample(1000)[100..] && out[900..] == sample(1000)[900..]);
 }
 
+/// Where that is so, some kernels do not copy ranges between them.
+#[test]
+fn files_may_be_on_different_file_systems() {
+    let bytes = sample(300_000);
+    let Ok(mut there) = tempfile::tempfile_in("/dev/shm") else { return };
+    there.write_all(&bytes).unwrap();
+    there.rewind().unwrap();
+    let here = file_of(b"xxx");
+    (&here).seek(SeekFrom::Start(2)).unwrap();
+    assert_eq!(copy(&there, &here, Some(200_000)).unwrap(), 200_000);
+    assert_eq!(copy(&there, &here, None).unwrap(), 100_000);
+    assert_eq!((position(&there), position(&here)), (300_000, 300_002));
+    assert!(contents(&here)[2..] == bytes);
+}
+
 #[test]
 fn holes_are_zeros() {
     let mut file = tempfile::tempfile().unwrap();

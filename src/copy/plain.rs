@@ -6,17 +6,19 @@ use crate::sys::splice::{Kind, read, wind_back, write};
 use std::io;
 use std::time::Duration;
 
+/// Large enough for whatever comes in one piece only: a datagram, a record of a device.
 const BUFFER_BYTES: usize = 128 << 10;
-/// The first read often does no more than find the end that another call has told of.
-const FIRST_READ_BYTES: usize = 1 << 10;
+const END_CHECK_BYTES: usize = 1 << 10;
 /// A device may say EAGAIN although it cannot be waited for, or says that it is ready: looked at again after this.
 const FALSE_ALARM_PAUSE: Duration = Duration::from_millis(1);
 
+/// Copies the rest of `transfer`, when another call has said that there is none: a small read mostly finds the same.
+pub(super) fn run_after_end(transfer: &mut Transfer<'_>) -> io::Result<()> {
+    if step(transfer, &mut [0; END_CHECK_BYTES])? { run(transfer) } else { Ok(()) }
+}
+
 /// Copies the rest of `transfer`.
 pub(super) fn run(transfer: &mut Transfer<'_>) -> io::Result<()> {
-    if !step(transfer, &mut [0; FIRST_READ_BYTES])? {
-        return Ok(());
-    }
     let mut buf = vec![0; transfer.bytes_at_once().min(BUFFER_BYTES)];
     while step(transfer, &mut buf)? {}
     Ok(())

@@ -72,7 +72,8 @@ impl<'f> Transfer<'f> {
             Way::Done => Ok(()),
             // Reading again might find a new producer at a named pipe, which is past the end.
             Way::Ended if input == Kind::Pipe => Ok(()),
-            Way::Ended | Way::Refused => plain::run(self),
+            Way::Ended => plain::run_after_end(self),
+            Way::Refused => plain::run(self),
         }
     }
 

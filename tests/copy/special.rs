@@ -53,6 +53,17 @@ fn devices_are_read_and_written() {
     }
 }
 
+/// What a read leaves of a message is gone, so a plain copy must not look with a small buffer first.
+#[test]
+fn a_message_is_read_in_one_piece() {
+    let (input, filler) = std::os::unix::net::UnixDatagram::pair().unwrap();
+    assert_eq!(filler.send(&sample(50_000)).unwrap(), 50_000);
+    // So that there is an end, whatever was made of the message.
+    input.shutdown(std::net::Shutdown::Read).unwrap();
+    let sink = OpenOptions::new().write(true).open("/dev/zero").unwrap();
+    assert_eq!(copy(&input, &sink, None).unwrap(), 50_000);
+}
+
 #[test]
 fn a_terminal_is_written_to() {
     let controller = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY).unwrap();

@@ -1,7 +1,7 @@
 //! What one chunk costs, part by part, and what the whole engine moves: `cargo bench`.
 //!
-//! Every codec of the table, checksums, the fixed-size structures of the format, the buffers in memory, and a pipe whose
-//! consumer keeps up. Throughput is of raw bytes. `cargo bench -- --test` runs each once, to see that it runs;
+//! Every codec of the table, checksums, the fixed-size structures of the format, the buffers in memory, a pipe whose
+//! consumer keeps up, and a file copied into a pipe. Throughput is of raw bytes. `cargo bench -- --test` runs each once, to see that it runs;
 //! `cargo bench -- --sample-count 10` is quick. How a whole session compares with other tools: benches/session.sh.
 
 #![allow(clippy::cast_possible_truncation, reason = "lengths of chunks")]
@@ -253,5 +253,70 @@ fn consume(mut pipe: PipeReader) -> usize {
             0 => return bytes,
             n => bytes += n,
         }
+    }
+}
+
+/// A file from the page cache into a pipe that a thread drains, per size in KiB: until the copy has returned, when up to
+/// a pipe's 64 KiB are still to be drained.
+mod copy {
+    use super::{Bencher, BytesCount, CALL_BYTES, consume};
+    use std::fs::File;
+    use std::io::{PipeWriter, Read as _, Seek as _, Write as _};
+
+    const SIZES_KIB: [usize; 7] = [16, 64, 256, 1 << 10, 16 << 10, 128 << 10, 1 << 20];
+    /// Larger sizes are left out when it is only tried whether everything runs.
+    const TRIED_KIB_MAX: usize = 1 << 10;
+
+    fn sizes_kib() -> Vec<usize> {
+        let tried = std::env::args().any(|arg| arg == "--test");
+        SIZES_KIB.into_iter().filter(|size| !tried || *size <= TRIED_KIB_MAX).collect()
+    }
+
+    fn bench(bencher: Bencher<'_, '_>, size_kib: usize, copy: impl Fn(&mut File, &mut PipeWriter) -> usize) {
+        let bytes = size_kib << 10;
+        // A hole: once read it is in the page cache as other data is, and nothing is written to disk meanwhile.
+        let mut file = tempfile::tempfile().expect("a file");
+        file.set_len(bytes as u64).expect("a file may have holes");
+        std::io::copy(&mut file, &mut std::io::sink()).expect("it can be read");
+        let (consumer, mut output) = std::io::pipe().expect("a pipe");
+        std::thread::scope(|scope| {
+            scope.spawn(|| consume(consumer));
+            bencher.counter(BytesCount::new(bytes)).bench_local(|| {
+                file.rewind().expect("a file has positions");
+                assert_eq!(copy(&mut file, &mut output), bytes);
+            });
+            drop(output);
+        });
+    }
+
+    fn read_and_write(file: &mut File, output: &mut PipeWriter, buf: &mut [u8]) -> usize {
+        let mut bytes = 0;
+        loop {
+            match file.read(buf).expect("a file can be read") {
+                0 => return bytes,
+                n => {
+                    output.write_all(&buf[..n]).expect("the consumer is there");
+                    bytes += n;
+                }
+            }
+        }
+    }
+
+    #[divan::bench(args = sizes_kib(), max_time = 5)]
+    fn spillpipe(bencher: Bencher<'_, '_>, size_kib: usize) {
+        bench(bencher, size_kib, |file, output| {
+            usize::try_from(spillpipe::copy(&*file, &*output, None).expect("nothing fails")).expect("it is small")
+        });
+    }
+
+    #[divan::bench(args = sizes_kib(), max_time = 5)]
+    fn read_write_64_kib(bencher: Bencher<'_, '_>, size_kib: usize) {
+        bench(bencher, size_kib, |file, output| read_and_write(file, output, &mut vec![0; CALL_BYTES]));
+    }
+
+    /// As `std::io::copy` does.
+    #[divan::bench(args = sizes_kib(), max_time = 5)]
+    fn read_write_8_kib(bencher: Bencher<'_, '_>, size_kib: usize) {
+        bench(bencher, size_kib, |file, output| read_and_write(file, output, &mut [0; 8 << 10]));
     }
 }

@@ -23,6 +23,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`copy`](mod@copy) | from one descriptor to another inside the kernel, nothing kept: [`copy()`] |
 //! | [`pipe`] | the filter engine: from one descriptor to another |
 //! | [`ring`] | encoded chunks in order, in memory first and then on disk |
 //! | [`segment`] | one segment, written and read record by record |
@@ -35,6 +36,7 @@
 //! Linux.
 
 pub mod codec;
+pub mod copy;
 pub mod format;
 pub mod pipe;
 pub mod ring;
@@ -43,3 +45,5 @@ pub mod store;
 mod sync;
 mod sys;
 pub mod units;
+
+pub use copy::copy;

@@ -10,6 +10,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("pipe", &["spool", "archive", "ring", "segment", "codec", "store", "format", "sys", "sync"]),
     ("archive", &["ring", "segment", "codec", "store", "format", "sys", "sync"]),
     ("spool", &["ring", "segment", "codec", "store", "format", "sys", "sync"]),
+    ("copy", &["sys"]),
     ("ring", &["segment", "codec", "store", "format", "sys", "sync", "units"]),
     ("segment", &["codec", "store", "format"]),
     ("codec", &["format"]),

@@ -12,5 +12,6 @@ pub(crate) mod pipe;
 pub(crate) mod poll;
 pub(crate) mod random;
 pub(crate) mod space;
+pub(crate) mod splice;
 pub(crate) mod stream;
 pub(crate) mod tmpfile;

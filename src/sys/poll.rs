@@ -102,6 +102,24 @@ pub(crate) fn writable_now(output: impl AsFd) -> io::Result<bool> {
     poll_until(&mut [PollFd::new(&output, PollFlags::OUT)], Some(Duration::ZERO))
 }
 
+/// Waits until `read` would not block. False: there is nothing but the end of a pipe to be had.
+///
+/// # Errors
+/// EBADF when it is not open; what the system said otherwise.
+pub(crate) fn until_readable(input: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut fds = [PollFd::from_borrowed_fd(input, PollFlags::IN)];
+    poll_until(&mut fds, None)?;
+    Ok(fds[0].revents() != PollFlags::HUP)
+}
+
+/// Waits until `write` would not block, for a little: there is room, or an error to be had.
+///
+/// # Errors
+/// EBADF when it is not open; what the system said otherwise.
+pub(crate) fn until_writable(output: BorrowedFd<'_>) -> io::Result<()> {
+    poll_until(&mut [PollFd::from_borrowed_fd(output, PollFlags::OUT)], None).map(drop)
+}
+
 /// Polls, going on with the time that remains after a signal. False: the time is over.
 fn poll_until(fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<bool> {
     // A deadline past the clock's end is none.
@@ -190,6 +208,17 @@ mod tests {
         stop.raise();
         assert_eq!(stop.sleep(Duration::MAX).unwrap(), Wake::Stopped);
         assert_eq!(stop.sleep(Duration::MAX).unwrap(), Wake::Stopped, "for good");
+    }
+
+    #[test]
+    fn the_bare_end_of_a_pipe_is_told_from_bytes_before_it() {
+        let (mut reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(b"x").unwrap();
+        assert!(until_readable(reader.as_fd()).unwrap());
+        drop(writer);
+        assert!(until_readable(reader.as_fd()).unwrap(), "one byte, then the end");
+        reader.read_exact(&mut [0]).unwrap();
+        assert!(!until_readable(reader.as_fd()).unwrap());
     }
 
     #[test]

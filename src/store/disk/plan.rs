@@ -39,8 +39,8 @@ const _: () = assert!(YOUNG_BYTES + AHEAD_BYTES + BEHIND_BYTES + 3 * STEP_BYTES 
 
 /// Sweeps are so far apart at least,
 const SWEEP_PAUSE_MIN: Duration = Duration::from_millis(50);
-/// and take at most this fraction of the time,
-const SWEEP_SHARE: u32 = 10;
+/// and in each pause so many would fit,
+const SWEEPS_PER_PAUSE: u32 = 5;
 /// and leave out what has been cold for so long: it was written back, or the disk has other troubles.
 const SETTLED_AFTER: Duration = Duration::from_secs(30);
 /// To this precision, so that few marks are enough.
@@ -187,7 +187,7 @@ impl<F: Clone> Plan<F> {
     /// The sweep is done.
     pub(super) fn swept(&mut self, now: Duration) {
         if let Some(since) = self.sweeping_since.take() {
-            self.sweep_due = now + SWEEP_PAUSE_MIN.max(now.saturating_sub(since) * SWEEP_SHARE);
+            self.sweep_due = now + SWEEP_PAUSE_MIN.max(now.saturating_sub(since) * SWEEPS_PER_PAUSE);
         }
     }
 
@@ -324,9 +324,9 @@ mod tests {
         log.now += Duration::from_secs(1);
         assert!(!log.plan.read(name(0), MIB, log.now).sweeps, "it is still going on");
         log.plan.swept(log.now);
-        log.now += Duration::from_secs(9);
+        log.now += Duration::from_millis(4999);
         assert!(!log.plan.read(name(0), MIB, log.now).sweeps);
-        log.now += Duration::from_secs(1);
+        log.now += Duration::from_millis(1);
         assert!(log.plan.read(name(0), MIB, log.now).sweeps);
     }
 

@@ -1,10 +1,10 @@
 //! Keeps the spill from filling the page cache: carries out what [`plan`](super::plan) says.
 //!
-//! Of three designs this is the one in the store. *In the engine* it would be known exactly what is read next; but the
-//! engine would have to speak of files and ranges to a store that may have neither. *By the kernel* (`RWF_DONTCACHE`, Linux 6.14)
-//! it would take one flag; but that writes back at once, also what a consumer takes a moment later, and on older
-//! kernels nothing would happen. The store sees every byte that is written and read: that is all the plan needs, and
-//! nobody above has to know.
+//! Of three designs this is the one in the store. *In the engine* it would be known exactly what is read next, but the
+//! engine would have to speak of files and ranges to a store that may have neither. *In the kernel* (`RWF_DONTCACHE`,
+//! Linux 6.14) it would take one flag, but that writes back at once, also what a consumer takes a moment later, and on
+//! older kernels nothing would happen. The store sees every byte that is written and read: that is all the plan needs,
+//! and nobody above has to know.
 //!
 //! Only for nameless files, which this process alone reads, once. A file with a name may be in use by others.
 //!

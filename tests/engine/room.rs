@@ -1,4 +1,5 @@
 //! Room on the disk, to the last of it: what comes back is used at once, and what there is is used.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
 use crate::common::{MIB, PATIENCE, assert_same, noise, thread, within};
 use crate::store::{Interfere, Interfered};

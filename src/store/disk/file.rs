@@ -1,5 +1,6 @@
 //! The two ends of a segment that is a file.
 
+use super::cache::Cached;
 use crate::store::latch::Latch;
 use crate::store::{Append, Read};
 use crate::sys::{advice, fd};
@@ -15,19 +16,24 @@ pub(super) struct DiskAppend {
     file: Arc<File>,
     len_bytes: u64,
     latch: Latch,
+    cached: Option<Cached>,
 }
 
 impl DiskAppend {
     /// For a file that was created just now.
-    pub(super) fn new(file: Arc<File>) -> Self {
-        Self { file, len_bytes: 0, latch: Latch::default() }
+    pub(super) fn new(file: Arc<File>, cached: Option<Cached>) -> Self {
+        Self { file, len_bytes: 0, latch: Latch::default(), cached }
     }
 }
 
 impl Append for DiskAppend {
     fn append(&mut self, parts: &[IoSlice<'_>]) -> io::Result<()> {
         self.latch.append(|| fd::write_all_at(self.file.as_fd(), parts, self.len_bytes))?;
-        self.len_bytes += parts.iter().map(|part| part.len() as u64).sum::<u64>();
+        let bytes = parts.iter().map(|part| part.len() as u64).sum::<u64>();
+        self.len_bytes += bytes;
+        if let Some(Cached { cache, name }) = &self.cached {
+            cache.wrote(*name, bytes);
+        }
         Ok(())
     }
 
@@ -44,23 +50,28 @@ impl Append for DiskAppend {
 #[derive(Debug)]
 pub(super) struct DiskRead {
     file: Arc<File>,
+    cached: Option<Cached>,
 }
 
 impl DiskRead {
-    pub(super) fn new(file: Arc<File>) -> Self {
+    pub(super) fn new(file: Arc<File>, cached: Option<Cached>) -> Self {
         advice::sequential(&*file);
-        Self { file }
+        Self { file, cached }
     }
 }
 
 impl Read for DiskRead {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        loop {
+        let read = loop {
             match self.file.read_at(buf, offset) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => return read,
+                read => break read?,
             }
+        };
+        if let Some(Cached { cache, name }) = &self.cached {
+            cache.read(*name, offset + read as u64);
         }
+        Ok(read)
     }
 
     fn len(&self) -> io::Result<u64> {

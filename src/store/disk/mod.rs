@@ -11,11 +11,14 @@
 //!
 //! Not done here: no locks (who may write a directory is the spool's business), no limits, no retries on a full disk.
 
+mod cache;
 mod file;
+mod plan;
 
 use super::{Append, Read, SegmentName, Space, Store};
 use crate::sys::space::{check_writable_dir, is_tmpfs, open_dir, space};
 use crate::sys::tmpfile::{How, PRIVATE, open_nameless};
+use cache::{Cache, Cached};
 use file::{DiskAppend, DiskRead};
 use rustix::fs::{AtFlags, Dir, OFlags, fsync, openat, unlinkat};
 use rustix::io::{Errno, retry_on_intr};
@@ -63,7 +66,7 @@ pub struct DiskStore {
 
 #[derive(Debug)]
 enum Files {
-    Nameless { how: How, open: Mutex<Registry> },
+    Nameless { how: How, open: Mutex<Registry>, cache: Arc<Cache> },
     Named,
 }
 
@@ -76,7 +79,7 @@ impl DiskStore {
     /// # Errors
     /// When `dir` is missing, no directory, not writable, or on a read-only file system: what the system said.
     pub fn nameless(dir: impl Into<PathBuf>) -> io::Result<Self> {
-        Self::open_dir(dir.into(), Files::Nameless { how: How::Best, open: Mutex::default() })
+        Self::open_dir(dir.into(), Files::Nameless { how: How::Best, open: Mutex::default(), cache: Cache::new() })
     }
 
     /// A store of named files in `dir`. Creates nothing yet.
@@ -145,9 +148,9 @@ impl DiskStore {
 
 impl Store for DiskStore {
     fn create(&self, name: SegmentName) -> io::Result<Box<dyn Append>> {
-        let file = match &self.files {
-            Files::Named => Arc::new(self.create_named(name)?),
-            Files::Nameless { how, open } => {
+        let (file, cached) = match &self.files {
+            Files::Named => (Arc::new(self.create_named(name)?), None),
+            Files::Nameless { how, open, cache } => {
                 // Under the lock as a whole: of two creations of one name, one succeeds.
                 let mut open = lock(open);
                 if open.contains_key(&name) {
@@ -155,27 +158,33 @@ impl Store for DiskStore {
                 }
                 let file = Arc::new(open_nameless(self.dir.as_fd(), *how)?);
                 open.insert(name, Arc::clone(&file));
-                file
+                cache.created(name, &file);
+                (file, Some(Cached { cache: Arc::clone(cache), name }))
             }
         };
-        Ok(Box::new(DiskAppend::new(file)))
+        Ok(Box::new(DiskAppend::new(file, cached)))
     }
 
     fn open(&self, name: SegmentName) -> io::Result<Arc<dyn Read>> {
-        let file = match &self.files {
-            Files::Named => Arc::new(self.open_named(name)?),
-            Files::Nameless { open, .. } => lock(open).get(&name).map(Arc::clone).ok_or(Errno::NOENT)?,
+        let (file, cached) = match &self.files {
+            Files::Named => (Arc::new(self.open_named(name)?), None),
+            Files::Nameless { open, cache, .. } => {
+                let file = lock(open).get(&name).map(Arc::clone).ok_or(Errno::NOENT)?;
+                (file, Some(Cached { cache: Arc::clone(cache), name }))
+            }
         };
-        Ok(Arc::new(DiskRead::new(file)))
+        Ok(Arc::new(DiskRead::new(file, cached)))
     }
 
     fn remove(&self, name: SegmentName) -> io::Result<()> {
         match &self.files {
             Files::Named => Ok(retry_on_intr(|| unlinkat(&self.dir, name.to_string(), AtFlags::empty()))?),
-            Files::Nameless { open, .. } => {
+            Files::Nameless { open, cache, .. } => {
                 // Closing frees the blocks of a large file, which takes time: not under the lock.
                 let removed = lock(open).remove(&name);
-                removed.map(drop).ok_or_else(|| Errno::NOENT.into())
+                removed.map(drop).ok_or(Errno::NOENT)?;
+                cache.removed(name);
+                Ok(())
             }
         }
     }

@@ -171,7 +171,7 @@ impl Ends for Played {
         }
         let mut places = lock(&self.places);
         if self.consumer_left(&places) {
-            return Err(Error::OutputClosed);
+            return Ok(Spliced::Unfit);
         }
         let room = PIPE_BYTES - (places.out - places.read);
         let n = match self.readable(&places)? {

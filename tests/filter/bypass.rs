@@ -169,6 +169,18 @@ fn a_consumer_that_leaves_ends_the_bypass() {
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&filter.child.wait().unwrap()), Some(13));
 }
 
+#[test]
+fn a_consumer_that_leaves_together_with_the_producer_is_no_failure() {
+    for _ in 0..20 {
+        let mut filter = Filter::start("");
+        let (mut producer, mut consumer) = (filter.input(), filter.output());
+        producer.write_all(b"x").unwrap();
+        consumer.read_exact(&mut [0]).unwrap();
+        drop((producer, consumer));
+        assert!(filter.end().0.success());
+    }
+}
+
 /// Data calls in a trace: splices that moved something, and reads and writes of more than a few bytes.
 fn data_calls(options: &str, producer: &str) -> (usize, Vec<String>) {
     let dir = tempfile::tempdir().unwrap();

@@ -28,7 +28,7 @@ impl Curve {
     /// Clipped to the run, and down to nothing at its end: what the tool held is gone then, or is removed.
     fn points(&self) -> Vec<(f64, f64)> {
         let mut points = vec![(0.0, 0.0)];
-        points.extend(self.disk.iter().copied().filter(|(at, _)| *at <= self.ended));
+        points.extend(self.disk.iter().copied().step_by(2).filter(|(at, _)| *at <= self.ended));
         points.extend(points.last().map(|(_, last)| (self.ended, *last)));
         points.push((self.ended, 0.0));
         points

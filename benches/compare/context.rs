@@ -44,13 +44,19 @@ impl Context {
         if self.smoke { smoke } else { real }
     }
 
-    /// Before a measurement: nothing of an earlier one on disk or to be written, the input in the page cache.
+    /// Before a measurement: as `clear`, and the input in the page cache.
     pub(crate) fn settle(&self, input: &Input) -> io::Result<()> {
+        self.clear()?;
+        input.warm()
+    }
+
+    /// Nothing of an earlier measurement is on disk or still to be written.
+    pub(crate) fn clear(&self) -> io::Result<()> {
         for entry in fs::read_dir(&self.work)? {
             fs::remove_file(entry?.path())?;
         }
         rustix::fs::syncfs(File::open(&self.work)?)?;
-        input.warm()
+        Ok(())
     }
 
     /// Where commands write what they have to say.

@@ -20,6 +20,9 @@ use std::time::{Duration, Instant};
 /// After the producer's end, so that what is still on its way through the tool arrives where it stays.
 const SETTLED_AFTER: Duration = Duration::from_millis(500);
 const HELD_LOOKS_EVERY: Duration = Duration::from_millis(1);
+/// What takes longer hangs.
+const RUN_MAX: Duration = Duration::from_mins(15);
+const SMOKE_RUN_MAX: Duration = Duration::from_mins(1);
 /// A consumer that was late makes up for so much, and no more: one that got nothing for a while is no faster later.
 const CATCH_UP_MAX: Duration = Duration::from_millis(10);
 
@@ -83,8 +86,9 @@ impl Flow<'_> {
         };
         let pids = pipeline.as_ref().map(Pipeline::pids).unwrap_or_default();
         let (work, (stop, stopped)) = (&context.work, sync_channel::<()>(0));
+        let until = Instant::now() + context.scaled(RUN_MAX, SMOKE_RUN_MAX);
         let (sent, received, cpu, seen) = scope(|s| {
-            let watcher = s.spawn(|| watch(&pids, work, start, stopped));
+            let watcher = s.spawn(|| watch(&pids, work, start, until, stopped));
             let sender = s.spawn(|| produce(feed, producer_end, self.produce, &produced));
             let received = self.consume(consumer_end, &produced, || inspect(&pids));
             let sent = joined(sender);
@@ -116,6 +120,7 @@ impl Flow<'_> {
         let produced = OnceLock::new();
         let path = context.work.join("file");
         let (work, (stop, stopped)) = (&context.work, sync_channel::<()>(0));
+        let until = Instant::now() + context.scaled(RUN_MAX, SMOKE_RUN_MAX);
         let start = Instant::now();
         let file = File::create(&path)?;
         let run = || {
@@ -134,7 +139,7 @@ impl Flow<'_> {
             Ok((cpu_seconds, times))
         };
         let (done, seen) = scope(|s| {
-            let watcher = s.spawn(|| watch(&[], work, start, stopped));
+            let watcher = s.spawn(|| watch(&[], work, start, until, stopped));
             let done: io::Result<_> = run();
             drop(stop);
             (done, joined(watcher))
@@ -223,7 +228,10 @@ fn produce(
     };
     let written = write();
     produced.get_or_init(Instant::now);
-    written
+    written.map_err(|error: io::Error| match error.kind() {
+        io::ErrorKind::BrokenPipe => io::Error::new(error.kind(), "it ended before it had taken everything"),
+        _ => error,
+    })
 }
 
 /// Keeps to a rate in bytes a second.

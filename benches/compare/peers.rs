@@ -51,7 +51,7 @@ impl Peers {
         Tool { name: format!("spillpipe {options}").trim().to_owned(), stages: vec![command] }
     }
 
-    /// mbuffer with a file behind it for `bytes`, between two commands if such are given.
+    /// mbuffer with a file behind it for `bytes` of what comes to it, between two commands if such are given.
     pub(crate) fn mbuffer_file(&self, bytes: u64, around: Option<(&str, &str)>) -> Tool {
         let size = (bytes >> 20) + MBUFFER_EXTRA_MIB;
         let mut tool = Tool::typed(&format!("mbuffer -q -m {size}M -s 128k -T"));
@@ -66,7 +66,9 @@ impl Peers {
     pub(crate) fn present(&self, tools: Vec<Tool>) -> (Vec<Tool>, Vec<String>) {
         let (mut there, mut missing) = (Vec::new(), Vec::new());
         for tool in tools {
-            let lacks: Vec<_> = tool.stages.iter().filter_map(|stage| self.lacks(stage)).collect();
+            let mut lacks: Vec<_> = tool.stages.iter().filter_map(|stage| self.lacks(stage)).collect();
+            lacks.sort();
+            lacks.dedup();
             if lacks.is_empty() {
                 there.push(tool);
             } else {

@@ -66,7 +66,7 @@ impl Pipeline {
             return Ok(cpu_seconds);
         }
         let said: String = std::fs::read_to_string(&self.complaints)?.chars().take(COMPLAINT_CHARS_MAX).collect();
-        Err(io::Error::other(format!("{}: {}", failed.join("; "), said.trim().replace('\n', " / "))))
+        Err(io::Error::other(format!("{} (it said: '{}')", failed.join("; "), said.trim().replace('\n', " / "))))
     }
 }
 

@@ -146,8 +146,10 @@ fn list<'a>(out: &mut String, heading: &str, items: impl IntoIterator<Item = &'a
 }
 
 fn details(out: &mut String, heading: &str, contest: &Contest) {
-    let Some(first) = contest.tools.iter().find_map(|(_, rounds)| rounds.first()) else { return };
-    let names: Vec<_> = first.iter().map(|(name, _)| *name).collect();
+    // Some figures are not those of every tool.
+    let first_rounds = contest.tools.iter().filter_map(|(_, rounds)| rounds.first());
+    let Some(fullest) = first_rounds.max_by_key(|figures| figures.len()) else { return };
+    let names: Vec<_> = fullest.iter().map(|(name, _)| *name).collect();
     put(out, format_args!("\n### {heading}\n\n"));
     row(out, std::iter::once("tool").chain(names.iter().copied()).map(str::to_owned));
     row(out, std::iter::repeat_n("---".to_owned(), names.len() + 1));

@@ -9,8 +9,6 @@ use std::time::{Duration, Instant};
 
 /// From one look to the next.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
-/// What takes longer hangs, and is killed.
-const RUN_MAX: Duration = Duration::from_mins(15);
 /// `st_blocks` counts these, whatever the file system's own blocks are.
 const BLOCK_BYTES: u64 = 512;
 
@@ -26,9 +24,10 @@ pub(crate) struct Seen {
     pub(crate) killed: bool,
 }
 
-/// Looks at these processes, and at what is in `dir`, until nobody holds the other end of `stop`.
+/// Looks at these processes, and at what is in `dir`, until nobody holds the other end of `stop`. If they are not done by
+/// `until`, they hang, and are killed.
 #[expect(clippy::needless_pass_by_value, reason = "it moves into the thread that watches")]
-pub(crate) fn watch(pids: &[u32], dir: &Path, start: Instant, stop: Receiver<()>) -> Seen {
+pub(crate) fn watch(pids: &[u32], dir: &Path, start: Instant, until: Instant, stop: Receiver<()>) -> Seen {
     let mut seen = Seen::default();
     let mut rss: Vec<u64> = vec![0; pids.len()];
     // One more look when all is over, for what is still there: short runs have no other.
@@ -41,7 +40,7 @@ pub(crate) fn watch(pids: &[u32], dir: &Path, start: Instant, stop: Receiver<()>
         for (peak, pid) in rss.iter_mut().zip(pids) {
             *peak = rss_peak_bytes(*pid).unwrap_or_default().max(*peak);
         }
-        if start.elapsed() > RUN_MAX && !seen.killed {
+        if Instant::now() > until && !seen.killed {
             seen.killed = true;
             for pid in pids.iter().filter_map(|pid| rustix::process::Pid::from_raw(i32::try_from(*pid).ok()?)) {
                 // It may have ended just now.

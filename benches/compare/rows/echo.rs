@@ -9,11 +9,13 @@ use crate::watch::watch;
 use std::io::{self, Read as _, Write as _};
 use std::sync::mpsc::sync_channel;
 use std::thread::scope;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const LINE: &[u8] = b"SELECT 1; -- and back again\n";
 const ECHOES: usize = 2000;
 const WARM_UP: usize = 100;
+/// A tool that waits for more than a line would never answer.
+const RUN_MAX: Duration = Duration::from_secs(30);
 const P50: &str = "p50, µs";
 const P99: &str = "p99, µs";
 
@@ -34,13 +36,14 @@ pub(super) fn run(context: &Context) -> io::Result<Report> {
 }
 
 fn echo(context: &Context, tool: &Tool) -> io::Result<Figures> {
+    context.clear()?;
     let (reader, mut there) = io::pipe()?;
     let (mut back, writer) = io::pipe()?;
     let pipeline = Pipeline::start(&tool.stages, reader, writer, &context.complaints())?;
     let pids = pipeline.pids();
-    let (work, (stop, stopped)) = (&context.work, sync_channel::<()>(0));
+    let (work, start, (stop, stopped)) = (&context.work, Instant::now(), sync_channel::<()>(0));
     let (times, ended) = scope(|s| {
-        s.spawn(|| watch(&pids, work, Instant::now(), stopped));
+        s.spawn(|| watch(&pids, work, start, start + RUN_MAX, stopped));
         let mut one = || -> io::Result<f64> {
             let mut echo = [0; LINE.len()];
             let start = Instant::now();

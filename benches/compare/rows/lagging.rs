@@ -5,7 +5,9 @@ use super::{CALL_BYTES, DISK, Goal, Line, MB, PRODUCER, Report, codecs, codecs_n
 use crate::context::Context;
 use crate::flow::{Consume, Flow};
 use crate::input::Input;
-use crate::peers::Tool;
+use crate::peers::{Tool, is_there};
+use crate::process::Pipeline;
+use std::fs::File;
 use std::io;
 
 const CONSUMER_RATE: f64 = 100.0 * MB;
@@ -39,9 +41,10 @@ pub(super) fn auto(context: &Context) -> io::Result<Report> {
 fn beside_file(context: &Context, report: &mut Report, input: &Input) -> io::Result<()> {
     let flow = flow(context, input)?;
     let heading = format!("P3 {}", input.name);
-    let scenario = format!("consumer at 100 MB/s, {} MB of {}", flow.bytes / 1_000_000, input.name);
-    let mbuffer = |around| context.peers.mbuffer_file(flow.bytes, around);
-    let tools = vec![temp_file(FILE), context.peers.spillpipe(""), mbuffer(None), mbuffer(Some(LZ4))];
+    let scenario = format!("consumer at 100 MB/s, {} MB out of: {}", flow.bytes / 1_000_000, input.name);
+    let mbuffer = context.peers.mbuffer_file(flow.bytes, None);
+    let packed = between(context, &flow, LZ4)?;
+    let tools = vec![temp_file(FILE), context.peers.spillpipe(""), mbuffer, packed];
     let others: Vec<_> = tools.iter().skip(1).map(|tool| tool.name.clone()).collect();
     let mut chosen = Vec::new();
     let measured = report.contest(context, &heading, context.runs, tools, |tool| {
@@ -63,7 +66,7 @@ fn beside_file(context: &Context, report: &mut Report, input: &Input) -> io::Res
         })
         .collect();
     report.lines.extend(lines);
-    report.notes.push(codecs_note(&heading, &chosen));
+    report.notes.extend(codecs_note(&heading, &chosen));
     Ok(())
 }
 
@@ -86,7 +89,7 @@ fn beside_codec(
     let mut report = Report::default();
     let input = context.inputs.dump(context.dump_bytes / 2)?;
     let flow = flow(context, &input)?;
-    let tools: [Tool; 2] = [context.peers.spillpipe(options), context.peers.mbuffer_file(flow.bytes, Some(around))];
+    let tools: [Tool; 2] = [context.peers.spillpipe(options), between(context, &flow, around)?];
     let [ours, theirs] = tools.each_ref().map(|tool| tool.name.clone());
     let heading = format!("{row} {options}");
     let measured = report
@@ -100,4 +103,19 @@ fn beside_codec(
     };
     report.lines = vec![line("producer's time", PRODUCER, producer_goal), line("peak disk", DISK, 1.0)];
     Ok(report)
+}
+
+/// mbuffer between two commands. It takes as much disk as it is told beforehand, and time to write it, so it is told what
+/// the first command will make of the input: more would be unfair.
+fn between(context: &Context, flow: &Flow<'_>, around: (&str, &str)) -> io::Result<Tool> {
+    let before = Tool::typed(around.0);
+    let mut bytes = flow.bytes;
+    if is_there(&before.stages[0][0]) {
+        let packed = context.dir.join("packed");
+        let (from, to) = (File::open(&flow.input.path)?, File::create(&packed)?);
+        Pipeline::start(&before.stages, from, to, &context.complaints())?.wait()?;
+        bytes = (packed.metadata()?.len() as f64 / flow.input.bytes as f64 * flow.bytes as f64) as u64;
+        std::fs::remove_file(packed)?;
+    }
+    Ok(context.peers.mbuffer_file(bytes, Some(around)))
 }

@@ -104,15 +104,16 @@ impl Report {
     }
 }
 
-/// What most rows want to know of a run.
+/// What most rows want to know of a run. A file has neither memory nor processes of its own.
 fn figures(outcome: &Outcome) -> Figures {
-    vec![
+    let of_processes = [(RSS, outcome.seen.rss_peak_bytes as f64 / MB), (CPU, outcome.cpu_seconds)];
+    let mut figures = vec![
         (PRODUCER, outcome.producer_seconds),
         (TOTAL, outcome.total_seconds),
         (DISK, outcome.seen.disk_peak_bytes as f64 / MB),
-        (RSS, outcome.seen.rss_peak_bytes as f64 / MB),
-        (CPU, outcome.cpu_seconds),
-    ]
+    ];
+    figures.extend(of_processes.into_iter().filter(|(_, value)| *value > 0.0));
+    figures
 }
 
 /// `cat > file`, as a tool among others: what runs it knows it by its name.
@@ -134,7 +135,7 @@ fn codecs(outcome: &Outcome) -> String {
     )
 }
 
-/// One note of all runs' codecs.
-fn codecs_note(heading: &str, runs: &[String]) -> String {
-    format!("{heading}: what `auto` chose, run by run: {}", runs.join("; "))
+/// One note of all runs' codecs, if there was a run.
+fn codecs_note(heading: &str, runs: &[String]) -> Option<String> {
+    (!runs.is_empty()).then(|| format!("{heading}: what `auto` chose, run by run: {}", runs.join("; ")))
 }

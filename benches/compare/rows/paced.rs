@@ -43,6 +43,6 @@ pub(super) fn run(context: &Context) -> io::Result<Report> {
         values: measured.values("spillpipe", measure),
     };
     report.lines = vec![line(WAITED, 0.0), line(DISK_TO_BACKLOG, 0.3)];
-    report.notes.push(codecs_note(heading, &chosen));
+    report.notes.extend(codecs_note(heading, &chosen));
     Ok(report)
 }

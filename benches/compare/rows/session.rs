@@ -63,7 +63,7 @@ pub(super) fn run(context: &Context) -> io::Result<Report> {
     let wanted = [("producer's time", PRODUCER), ("time until all is done", TOTAL), ("peak disk", DISK)];
     let lines = [MBUFFER, SPILLPIPE].map(|name| wanted.map(|(what, figure)| line(name, what, figure)));
     report.lines = lines.into_iter().flatten().collect();
-    report.notes.push(codecs_note("session", &chosen));
+    report.notes.extend(codecs_note("session", &chosen));
     Ok(report)
 }
 

@@ -1,8 +1,9 @@
 //! What one chunk costs, part by part, and what the whole engine moves: `cargo bench`.
 //!
 //! Every codec of the table, checksums, the fixed-size structures of the format, the buffers in memory, a pipe whose
-//! consumer keeps up, and a file copied into a pipe. Throughput is of raw bytes. `cargo bench -- --test` runs each once, to see that it runs;
-//! `cargo bench -- --sample-count 10` is quick. How a whole session compares with other tools: benches/session.sh.
+//! consumer keeps up, and a file copied into a pipe. Throughput is of raw bytes. `cargo bench -- --test` runs each once,
+//! to see that it runs; `cargo bench --bench micro -- --sample-count 10` is quick. How spillpipe compares with other
+//! tools: benches/compare.
 
 #![allow(clippy::cast_possible_truncation, reason = "lengths of chunks")]
 

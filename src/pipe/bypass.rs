@@ -32,6 +32,9 @@ use std::time::{Duration, Instant};
 
 /// Most bytes that one call moves: what a grown pipe holds.
 const SPLICE_BYTES_MAX: usize = 1 << 20;
+/// Less than this is a trickle: nothing more is likely to be there yet, and the sooner we sleep, the sooner the consumer has
+/// its turn on a shared core.
+const TRICKLE_BYTES: usize = 4096;
 /// How long a full output is waited for, while the input has room for what the producer writes meanwhile.
 const PATIENCE: Duration = Duration::from_millis(1);
 
@@ -60,48 +63,56 @@ pub(super) fn run(monitor: &Monitor, ends: &dyn Ends, pacer: &mut Pacer) -> Resu
 fn splice_on(monitor: &Monitor, ends: &dyn Ends, pacer: &mut Pacer, moved: &mut u64) -> Result<Left, Error> {
     let meter = monitor.meter();
     let mut credit = Credit(Credit::MAX);
+    // There is something to read: so if nothing can be moved, it is for want of room.
+    let mut has_input = false;
     loop {
-        match ends.try_splice(SPLICE_BYTES_MAX.min(pacer.piece_bytes_max()))? {
+        let n = match ends.try_splice(SPLICE_BYTES_MAX.min(pacer.piece_bytes_max()))? {
             Spliced::Unfit => return Ok(Left::Unfit),
             Spliced::Moved(0) => return Ok(Left::InputEnded),
-            Spliced::Moved(n) => {
-                *moved += n as u64;
-                credit.earn(n);
-                for counter in [&meter.bytes_in, &meter.bytes_out, &meter.spliced_bytes] {
-                    counter.fetch_add(n as u64, Relaxed);
-                }
-                if let Some(rest) = pacer.spend(n, Instant::now())
-                    && monitor.stop().sleep(rest).map_err(Error::Input)? == Wake::Stopped
-                {
-                    return Ok(Left::Stopped);
-                }
+            Spliced::Moved(n) => n,
+            Spliced::WouldBlock => 0,
+        };
+        for counter in [&meter.bytes_in, &meter.bytes_out, &meter.spliced_bytes] {
+            counter.fetch_add(n as u64, Relaxed);
+        }
+        *moved += n as u64;
+        credit.earn(n);
+        let woken = if let Some(rest) = pacer.spend(n, Instant::now()) {
+            has_input = false;
+            monitor.stop().sleep(rest).map_err(Error::Input)?
+        } else if n >= TRICKLE_BYTES {
+            has_input = false;
+            continue;
+        } else if n == 0 && has_input {
+            has_input = false;
+            match wait_for_room(monitor, ends, &mut credit)? {
+                Wake::TimedOut => return Ok(Left::OutputFull),
+                woken => woken,
             }
-            Spliced::WouldBlock => {
-                // Nothing to read, or no room to write? An input that has something leaves the latter.
-                let since = Instant::now();
-                let ready = ends.wait_for_input(monitor.stop())?;
-                add_since(&meter.input_waited_ns, since);
-                match ready {
-                    Wake::OutputClosed => return Err(Error::OutputClosed),
-                    Wake::Stopped => return Ok(Left::Stopped),
-                    Wake::Ready | Wake::TimedOut => {}
-                }
-                let since = Instant::now();
-                let filling = ends.input_is_filling();
-                let patience = if filling { credit.left() } else { PATIENCE };
-                let ready = ends.wait_for_room(monitor.stop(), Some(patience))?;
-                add_since(&meter.output_blocked_ns, since);
-                if filling {
-                    credit.spend(since.elapsed());
-                }
-                match ready {
-                    Wake::TimedOut => return Ok(Left::OutputFull),
-                    Wake::Stopped => return Ok(Left::Stopped),
-                    Wake::OutputClosed | Wake::Ready => {}
-                }
-            }
+        } else {
+            has_input = true;
+            let since = Instant::now();
+            let woken = ends.wait_for_input(monitor.stop())?;
+            add_since(&meter.input_waited_ns, since);
+            woken
+        };
+        match woken {
+            Wake::Ready | Wake::TimedOut => {}
+            Wake::OutputClosed => return Err(Error::OutputClosed),
+            Wake::Stopped => return Ok(Left::Stopped),
         }
     }
+}
+
+fn wait_for_room(monitor: &Monitor, ends: &dyn Ends, credit: &mut Credit) -> Result<Wake, Error> {
+    let since = Instant::now();
+    let filling = ends.input_is_filling();
+    let woken = ends.wait_for_room(monitor.stop(), Some(if filling { credit.left() } else { PATIENCE }))?;
+    add_since(&monitor.meter().output_blocked_ns, since);
+    if filling {
+        credit.spend(since.elapsed());
+    }
+    Ok(woken)
 }
 
 /// How long the producer may yet be kept waiting for the consumer.

@@ -62,3 +62,24 @@ impl std::fmt::Debug for Decoder {
         f.write_str("Decoder")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use zstd::zstd_safe::{DCtx, compress};
+
+    /// The memory shares of a pipe count on it.
+    #[test]
+    fn a_context_takes_at_most_256_kib() {
+        for (level, chunk_bytes) in
+            [1, 3, 19].into_iter().flat_map(|level| [4 << 10, 1 << 20, 4 << 20].map(|c| (level, c)))
+        {
+            let raw: Vec<u8> =
+                (0..chunk_bytes).map(|i: usize| u8::try_from(i * i / 7 % 251).expect("under 251")).collect();
+            let (mut frame, mut back) = (vec![0; chunk_bytes + 1000], vec![0; chunk_bytes]);
+            let frame_len = compress(&mut frame[..], &raw, level).expect("compressible");
+            let mut context = DCtx::create();
+            context.decompress(&mut back[..], &frame[..frame_len]).expect("a frame");
+            assert!(back == raw && context.sizeof() <= 256 << 10, "level {level}, {chunk_bytes}: {}", context.sizeof());
+        }
+    }
+}

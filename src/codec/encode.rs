@@ -152,7 +152,7 @@ mod tests {
     fn contexts_stay_within_what_is_set_aside_for_them() {
         let levels = (1..=19).filter_map(ZstdLevel::new).map(Codec::Zstd);
         let codecs: Vec<_> = levels.chain(TABLE.iter().map(|row| row.example)).collect();
-        for chunk_bytes in [4 << 10, 64 << 10, 100_000, 256 << 10, 1 << 20, 4 << 20] {
+        for chunk_bytes in [4 << 10, 64 << 10, 68 << 10, 100_000, 256 << 10, 1 << 20, 4 << 20] {
             let raw: Vec<u8> = (0..chunk_bytes).map(|i| u8::try_from(i * i / 7 % 251).expect("under 251")).collect();
             let mut out = vec![0; chunk_bytes + 1000];
             for &codec in &codecs {
@@ -161,6 +161,13 @@ mod tests {
                 let (have, most) = (encoder.context_bytes(), encoder_bytes_max(Choice::Fixed(codec), chunk_bytes));
                 assert!(have <= most, "{codec} at {chunk_bytes}: {have} > {most}");
             }
+            // As the policy does: back and forth.
+            let mut encoder = Encoder::new(false);
+            for codec in [Codec::Zstd(ZstdLevel::DEFAULT), Codec::Zstd(ZstdLevel::FASTEST), Codec::Lz4].repeat(2) {
+                encoder.encode(codec, codec.family().expect("compressed"), &raw, &mut out);
+            }
+            let (have, most) = (encoder.context_bytes(), encoder_bytes_max(Choice::Auto, chunk_bytes));
+            assert!(have <= most, "auto at {chunk_bytes}: {have} > {most}");
         }
     }
 }

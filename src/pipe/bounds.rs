@@ -48,7 +48,8 @@ impl Bounds {
         if !(1..=THREADS_MAX).contains(&threads) {
             return Err(OptionsError::Threads { threads });
         }
-        let chunk_bytes = chunk_bytes.min(memory_bytes / CHUNKS_IN_MEMORY_MIN / PAGE_BYTES * PAGE_BYTES);
+        // A power of two, because contexts grow with the chunk at powers of two: what fits goes on fitting as memory grows.
+        let chunk_bytes = chunk_bytes.min(1 << (memory_bytes / CHUNKS_IN_MEMORY_MIN).ilog2());
         let buffer_bytes = buffer_bytes(chunk_bytes);
         let per_thread = encoder_bytes_max(codec, chunk_bytes) + DECODER_BYTES_MAX;
         let fit = |threads: usize| {
@@ -83,11 +84,15 @@ mod tests {
     use super::*;
     use crate::codec::{Choice, Codec, TABLE, ZstdLevel};
 
+    /// Every codec, and of zstd a level of each of the classes in which contexts grow.
+    fn choices() -> impl Iterator<Item = Choice> {
+        let levels = [ZstdLevel::DEFAULT, ZstdLevel::new(6).expect("a level"), ZstdLevel::BEST].map(Codec::Zstd);
+        TABLE.iter().map(|row| row.example).chain(levels).map(Choice::Fixed).chain([Choice::Auto])
+    }
+
     #[test]
     fn the_shares_and_the_contexts_stay_within_the_memory() {
-        let best = Codec::Zstd(ZstdLevel::BEST);
-        let choices = TABLE.iter().map(|row| row.example).chain([best]).map(Choice::Fixed).chain([Choice::Auto]);
-        for codec in choices {
+        for codec in choices() {
             for memory_bytes in [MEMORY_BYTES_MIN, 8 << 20, 64 << 20, 1 << 30] {
                 for chunk_bytes in [4 << 10, 64 << 10, 256 << 10, 4 << 20] {
                     for threads in [1, 2, 4, 8, 16, 64] {
@@ -98,6 +103,32 @@ mod tests {
                         assert!(b.window + b.ring + 2 + b.in_flight + b.threads + b.fetched <= b.buffers, "{b:?}");
                         assert!(b.ring >= BLOCKS_MIN, "{options:?}: {b:?}");
                     }
+                }
+            }
+        }
+    }
+
+    /// `-m 4352K -z zstd:19` was refused, though `-m 4M -z zstd:19` worked.
+    #[test]
+    fn more_memory_is_never_refused_nor_used_worse() {
+        for (codec, chunk_bytes, threads) in choices().flat_map(|codec| {
+            let chunks = [4 << 10, 100_000, 256 << 10, 300 << 10, 4 << 20];
+            chunks.into_iter().flat_map(move |chunk_bytes| [1, 2, 4, 64].map(|threads| (codec, chunk_bytes, threads)))
+        }) {
+            let mut had: Option<Bounds> = None;
+            for memory_bytes in (MEMORY_BYTES_MIN..80 << 20).step_by(60 << 10) {
+                let options = Options { memory_bytes, chunk_bytes, codec, threads, ..Options::default() };
+                let b = Bounds::new(&options).unwrap_or_else(|error| panic!("{options:?}: {error}"));
+                let had = had.replace(b).unwrap_or(b);
+                assert!(b.chunk_bytes >= had.chunk_bytes, "{options:?}: {b:?} after {had:?}");
+                // Larger chunks may leave room for fewer workers, and more workers take from the rest.
+                assert!(
+                    b.chunk_bytes > had.chunk_bytes || b.threads >= had.threads,
+                    "{options:?}: {b:?} after {had:?}"
+                );
+                if (b.chunk_bytes, b.threads) == (had.chunk_bytes, had.threads) {
+                    let shares = |b: Bounds| [b.buffers, b.window, b.ring, b.encode_queue];
+                    assert!(shares(b).iter().zip(shares(had)).all(|(&now, then)| now >= then), "{b:?} after {had:?}");
                 }
             }
         }

@@ -316,10 +316,12 @@ impl State {
         Some((job, self.policy.choose(self.load())))
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a hint for the codec policy")]
+    /// A chunk in an encoder's hands holds up those behind it, so the room is also what order leaves of it.
     fn load(&self) -> Load {
+        let Bounds { encode_queue: slots, in_flight, .. } = self.bounds;
         Load {
-            encode_queue: self.encode_queue.len() as f32 / self.bounds.encode_queue as f32,
+            queue_room: (slots - self.encode_queue.len()).min(in_flight - self.in_flight.len()),
+            queue_slots: slots,
             spill_queue: self.ring.back_fill(),
             disk_room: self.disk_room,
         }

@@ -9,8 +9,16 @@ use sim::*;
 use spillpipe::codec::{Choice, Codec, Plan, TABLE, ZstdLevel};
 use spillpipe::format::Family;
 
-const KINDS: [(&str, Kind); 6] =
-    [("text", TEXT), ("source", SOURCE), ("sql", SQL), ("programs", PROGRAMS), ("base64", BASE64), ("random", RANDOM)];
+const KINDS: [(&str, Kind); 7] = [
+    ("text", TEXT),
+    ("source", SOURCE),
+    ("dump", DUMP),
+    ("sql", SQL),
+    ("programs", PROGRAMS),
+    ("base64", BASE64),
+    ("random", RANDOM),
+];
+const CHUNKS: [u32; 5] = [16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20];
 const PACES_MB_S: [u32; 9] = [20, 150, 300, 450, 600, 900, 1500, 2000, 3000];
 const DENSE: Codec = Codec::Zstd(ZstdLevel::DEFAULT);
 
@@ -26,10 +34,24 @@ fn only(chunks: &[Chunk], codec: Codec) -> bool {
     !chunks.is_empty() && chunks.iter().all(|chunk| chunk.plan.codec == codec)
 }
 
-/// Bursts of 64 MiB at full speed, half a second apart.
-fn bursty(mb_s: u32) -> Box<dyn Fn(usize) -> u64> {
-    let ns = ns_at(f64::from(mb_s));
-    Box::new(move |chunk| if chunk % 256 == 0 { SECOND / 2 } else { ns })
+/// Bursts of 64 MiB, half a second apart.
+fn bursty(mb_s: u32) -> Producer {
+    Producer::Bursts { bytes: 64 << 20, mb_s, period_ns: SECOND / 2 }
+}
+
+fn producer() -> impl Strategy<Value = Producer> {
+    let pace = 20..2500_u32;
+    prop_oneof![
+        pace.clone().prop_map(Producer::Steady),
+        pace.clone().prop_map(bursty),
+        pace.clone().prop_map(Producer::pv),
+        (pace.clone(), pace).prop_map(|(before, after)| Producer::Turn { bytes: 256 << 20, mb_s: [before, after] }),
+    ]
+}
+
+/// Length of the queue, workers, and data.
+fn pipes() -> impl Iterator<Item = (usize, usize, (&'static str, Kind))> {
+    QUEUES.into_iter().flat_map(|slots| (1..=4).flat_map(move |workers| KINDS.map(|kind| (slots, workers, kind))))
 }
 
 /// Seven chunks of ten random, in no order.
@@ -42,40 +64,79 @@ proptest! {
 
     #[test]
     fn the_producer_hardly_waits_longer_than_with_everything_raw(
-        seed: u64, workers in 1..=4_usize, pace in 20..3000_u32, kind in 0..KINDS.len(), burst: bool, mix: bool,
+        seed: u64, workers in 1..=4_usize, slots in 14..400_usize, chunk_bytes in prop::sample::select(CHUNKS.to_vec()),
+        producer in producer(), kind in 0..KINDS.len(), mix: bool, crowded: bool,
     ) {
         let sim = |choice| {
             let kind = KINDS[kind].1;
-            let pace_ns = if burst { bursty(pace) } else { steady(pace) };
             let data = if mix { mixed(kind) } else { all(kind) };
-            Sim { choice, workers, pace_ns, data, seed, duration_ns: SECOND, ..Sim::default() }.run()
+            let pipe = Sim { choice, workers, chunk_bytes, slots, producer, data, crowded, seed, ..Sim::default() };
+            Sim { duration_ns: SECOND, ..pipe }.run()
         };
+        // Encoders share two cores; more of them than cores is not what anybody gets by default.
+        prop_assume!(!crowded || workers <= 2);
         let (auto, raw) = (sim(Choice::Auto), sim(Choice::Fixed(Codec::Raw)));
-        // One worker that needs 0.9 ms for a chunk loses half a millisecond at every 256th of 87 us.
-        let tolerance = if pace <= 2000 { 0.01 } else { 0.025 };
-        prop_assert!(auto.waited() <= raw.waited() + tolerance, "{} > {}", auto.waited(), raw.waited());
+        // What a few chunks take, for no policy knows the producer before it has begun. Besides 2 % of the time; 10 % where
+        // a burst takes the cores away from a chunk in hand.
+        let tolerance_ns = SECOND / if crowded { 10 } else { 50 } + 5 * ns_at(chunk_bytes, 181.0);
+        prop_assert!(auto.waited_ns <= raw.waited_ns + tolerance_ns, "{} > {}", auto.waited(), raw.waited());
     }
 
     #[test]
     fn families_change_seldom_and_never_within_64_chunks(
-        seed: u64, workers in 1..=4_usize, pace in 20..4000_u32, kind in 0..KINDS.len(), disk in 100..4000_u32, burst: bool,
+        seed: u64, workers in 1..=4_usize, slots in 6..400_usize, producer in producer(), kind in 0..KINDS.len(),
+        disk in 100..4000_u32, crowded: bool,
     ) {
-        let pace_ns = if burst { bursty(pace) } else { steady(pace) };
-        let data = mixed(KINDS[kind].1);
-        let sim = Sim { workers, pace_ns, data, seed, disk_mb_s: f64::from(disk), duration_ns: SECOND, ..Sim::default() };
-        let chunks = sim.run().chunks;
+        let (data, disk_mb_s) = (mixed(KINDS[kind].1), f64::from(disk));
+        let sim = Sim { workers, slots, producer, data, crowded, disk_mb_s, seed, ..Sim::default() };
+        let chunks = Sim { duration_ns: SECOND, ..sim }.run().chunks;
         let changes: Vec<_> = (1..chunks.len()).filter(|&i| chunks[i].plan.family != chunks[i - 1].plan.family).collect();
         prop_assert!(changes.windows(2).all(|pair| pair[1] - pair[0] >= 64), "{changes:?}");
         prop_assert!(changes.len() <= 6 + chunks.len() / 512, "{} in {}", changes.len(), chunks.len());
     }
 }
 
-/// What random cases may miss: two workers, 3 GB/s and SQL waited 9 % when the spacing narrowed at every success.
+/// What random cases may miss: two workers, 3 GB/s and SQL once waited 9 %.
 #[test]
 fn the_fastest_producers_wait_no_longer_than_with_everything_raw() {
-    for (workers, (name, kind)) in (2..=4).flat_map(|workers| KINDS.map(|kind| (workers, kind))) {
-        let run = Sim { workers, pace_ns: steady(3000), data: all(kind), duration_ns: SECOND, ..Sim::default() }.run();
-        assert!(run.waited() < 0.005, "{name}, {workers} workers: {}", run.waited());
+    for (slots, workers, (name, kind)) in pipes().filter(|&(_, workers, _)| workers > 1) {
+        let pipe = Sim { slots, workers, producer: Producer::Steady(3000), data: all(kind), ..Sim::default() };
+        let run = Sim { duration_ns: SECOND, ..pipe }.run();
+        let most = if slots == SHORT { 0.01 } else { 0.005 };
+        assert!(run.waited() < most, "{name}, {slots} slots, {workers} workers: {}", run.waited());
+    }
+}
+
+/// P6: what a mysqldump held to 150 MB/s brings at once waits for its turn, also where the producer takes the cores.
+#[test]
+fn a_burst_that_the_queue_can_hold_gets_the_heaviest_codec() {
+    for (workers, crowded) in (1..=4).flat_map(|workers| [false, true].map(|crowded| (workers, crowded))) {
+        let pipe = Sim { workers, crowded, producer: Producer::pv(150), data: all(DUMP), ..Sim::default() };
+        let report = Sim { duration_ns: 4 * SECOND, ..pipe }.run();
+        assert!(only(&report.chunks, DENSE), "{workers} workers, crowded {crowded}");
+        assert_eq!(report.waited_ns, 0);
+    }
+}
+
+#[test]
+fn a_burst_too_long_for_the_queue_is_compressed_as_far_as_it_reaches() {
+    for (workers, most) in [(1, 0.85), (2, 0.75), (3, 0.7), (4, 0.65)] {
+        let report = Sim { workers, producer: bursty(3000), data: all(DUMP), ..Sim::default() }.run();
+        assert!(report.stored() < most, "{workers} workers: {}", report.stored());
+        assert_eq!(report.waited_ns, 0);
+    }
+}
+
+/// P3 on two cores: encoders of low priority get no core for a raw chunk either.
+#[test]
+fn relief_at_normal_priority_spares_an_unthrottled_producer_most_of_its_waiting() {
+    for workers in [1, 2] {
+        let waited = |relief| {
+            let pipe = Sim { workers, relief, crowded: true, producer: Producer::Steady(3000), ..Sim::default() };
+            Sim { data: all(DUMP), ..pipe }.run().waited()
+        };
+        let (with, without) = (waited(true), waited(false));
+        assert!(without > 0.05 && with < without / 2.0, "{workers} workers: {with}, without {without}");
     }
 }
 
@@ -84,67 +145,72 @@ fn the_fastest_producers_wait_no_longer_than_with_everything_raw() {
 fn a_disk_nearly_fast_enough_does_not_make_families_flap() {
     let changes = |pair: &[Chunk]| pair[0].plan.family != pair[1].plan.family;
     for (name, kind) in KINDS {
-        let chunks = Sim { pace_ns: steady(4000), data: all(kind), ..Sim::default() }.run().chunks;
-        let count = chunks.windows(2).filter(|pair| changes(pair)).count();
-        assert!(count <= 8, "{name}: {count} in {}", chunks.len());
+        for slots in QUEUES {
+            let pipe = Sim { slots, producer: Producer::Steady(4000), disk_mb_s: 3000.0, ..Sim::default() };
+            let chunks = Sim { data: all(kind), ..pipe }.run().chunks;
+            let count = chunks.windows(2).filter(|pair| changes(pair)).count();
+            assert!(count <= 12, "{name}, {slots} slots: {count} in {}", chunks.len());
+        }
     }
 }
 
 #[test]
 fn stores_about_as_little_as_the_best_codec_that_keeps_up() {
-    for (name, kind) in KINDS {
-        for (workers, pace) in (1..=4).flat_map(|workers| PACES_MB_S.map(|pace| (workers, pace))) {
-            let sim = |choice, duration_ns| {
-                Sim { choice, workers, pace_ns: steady(pace), data: all(kind), duration_ns, ..Sim::default() }.run()
-            };
-            let keeps_up = fixed().map(|choice| sim(choice, 200 * MS)).into_iter().filter(|run| run.waited() < 0.01);
-            let best = keeps_up.map(|run| run.stored()).fold(1.0, f64::min);
-            let auto = stored(sim(Choice::Auto, 1500 * MS).since(SECOND));
-            assert!(auto <= best * 1.15, "{name}, {workers} workers, {pace} MB/s: {auto:.3}, best {best:.3}");
-        }
+    for ((slots, workers, (name, kind)), pace) in pipes().flat_map(|pipe| PACES_MB_S.map(|pace| (pipe, pace))) {
+        let sim = |choice| {
+            let pipe = Sim { choice, slots, workers, producer: Producer::Steady(pace), ..Sim::default() };
+            Sim { data: all(kind), duration_ns: 1500 * MS, ..pipe }.run()
+        };
+        let keeps_up = fixed().map(sim).into_iter().filter(|run| run.waited() < 0.01);
+        let best = keeps_up.map(|run| run.stored()).fold(1.0, f64::min);
+        let auto = stored(sim(Choice::Auto).since(SECOND));
+        let pipe = || format!("{name}, {slots} slots, {workers} workers, {pace} MB/s");
+        assert!(auto <= best * 1.15, "{}: {auto:.3}, best {best:.3}", pipe());
     }
 }
 
 #[test]
 fn a_slow_producer_gets_the_heaviest_codec_from_the_first_chunk() {
-    let report = Sim::default().run();
-    assert!(only(&report.chunks, DENSE));
-    assert_eq!(report.waited_ns, 0);
+    for (slots, chunk_bytes) in QUEUES.into_iter().flat_map(|slots| CHUNKS.map(|chunk_bytes| (slots, chunk_bytes))) {
+        let report = Sim { chunk_bytes, slots, ..Sim::default() }.run();
+        assert!(only(&report.chunks, DENSE), "{slots} slots, chunks of {chunk_bytes}");
+        assert_eq!(report.waited_ns, 0);
+    }
 }
 
 /// A single worker sees an empty queue however fast the producer is, and so needs longest: over 500 seeds 1.14 s.
 #[test]
 fn the_heaviest_codec_is_back_about_a_second_after_the_load_went() {
-    for (workers, seed) in (1..=4).flat_map(|workers| (1..=8).map(move |seed| (workers, seed))) {
-        let (fast_chunks, fast_ns, slow_ns) = (8000, ns_at(2000.0), ns_at(150.0));
-        let pace_ns = Box::new(move |chunk| if chunk < fast_chunks { fast_ns } else { slow_ns });
-        let report = Sim { workers, seed, pace_ns, duration_ns: 3 * SECOND, ..Sim::default() }.run();
+    for ((workers, slots), seed) in (1..=4)
+        .flat_map(|workers| QUEUES.map(|slots| (workers, slots)))
+        .flat_map(|pipe| (1..=8).map(move |seed| (pipe, seed)))
+    {
+        let fast_chunks = 8000;
+        let producer = Producer::Turn { bytes: fast_chunks * u64::from(CHUNK_BYTES), mb_s: [2000, 150] };
+        let report = Sim { workers, slots, seed, producer, duration_ns: 3 * SECOND, ..Sim::default() }.run();
         let within_ns = if workers == 1 { 1200 * MS } else { SECOND };
-        let later = report.since(report.chunks[fast_chunks].taken_ns + within_ns);
-        assert!(only(later, DENSE), "{workers} workers, seed {seed}");
+        let later = report.since(report.chunks[usize::try_from(fast_chunks).expect("few")].taken_ns + within_ns);
+        assert!(only(later, DENSE), "{workers} workers, {slots} slots, seed {seed}");
     }
 }
 
 #[test]
 fn a_steady_load_between_two_levels_does_not_flap() {
-    for (name, kind) in KINDS {
-        for (workers, pace) in (1..=4).flat_map(|workers| PACES_MB_S.map(|pace| (workers, pace))) {
-            let chunks = Sim { workers, pace_ns: steady(pace), data: all(kind), duration_ns: SECOND, ..Sim::default() }
-                .run()
-                .chunks;
-            let (changes, most) = (codec_changes(&chunks), 8 + chunks.len() / 128);
-            assert!(changes <= most, "{name}, {workers} workers, {pace} MB/s: {changes} in {}", chunks.len());
-        }
+    for ((slots, workers, (name, kind)), pace) in pipes().flat_map(|pipe| PACES_MB_S.map(|pace| (pipe, pace))) {
+        let pipe = Sim { slots, workers, producer: Producer::Steady(pace), data: all(kind), ..Sim::default() };
+        let chunks = Sim { duration_ns: SECOND, ..pipe }.run().chunks;
+        let (changes, most) = (codec_changes(&chunks), 8 + chunks.len() / 128);
+        let count = chunks.len();
+        assert!(changes <= most, "{name}, {slots} slots, {workers} workers, {pace} MB/s: {changes} in {count}");
     }
 }
 
 #[test]
 fn incompressible_data_is_tried_ever_more_seldom() {
-    for pace in PACES_MB_S {
-        let chunks =
-            Sim { pace_ns: steady(pace), data: all(RANDOM), duration_ns: 2 * SECOND, ..Sim::default() }.run().chunks;
+    for (slots, pace) in QUEUES.into_iter().flat_map(|slots| PACES_MB_S.map(|pace| (slots, pace))) {
+        let chunks = Sim { slots, producer: Producer::Steady(pace), data: all(RANDOM), ..Sim::default() }.run().chunks;
         let tried = chunks.iter().filter(|chunk| chunk.plan.codec != Codec::Raw).count();
-        assert!(tried <= 64 + chunks.len() / 64, "{pace} MB/s: {tried} of {}", chunks.len());
+        assert!(tried <= 64 + chunks.len() / 64, "{slots} slots, {pace} MB/s: {tried} of {}", chunks.len());
     }
 }
 
@@ -168,12 +234,11 @@ fn data_that_is_compressible_here_and_there_still_gets_smaller() {
 /// LZ4 gives up on base64 at once, and so feels no pressure to leave.
 #[test]
 fn lz4_does_not_keep_data_that_only_zstd_can_compress() {
-    for workers in 1..=4 {
-        let (fast_ns, slow_ns) = (ns_at(2000.0), ns_at(300.0));
-        let pace_ns = Box::new(move |chunk| if chunk < 6000 { fast_ns } else { slow_ns });
+    for (workers, slots) in (1..=4).flat_map(|workers| QUEUES.map(|slots| (workers, slots))) {
+        let producer = Producer::Turn { bytes: 6000 * u64::from(CHUNK_BYTES), mb_s: [2000, 300] };
         let data = Box::new(|chunk| if chunk < 6000 { PROGRAMS } else { BASE64 });
-        let chunks = Sim { workers, pace_ns, data, duration_ns: 2 * SECOND, ..Sim::default() }.run().chunks;
-        assert!(stored(&chunks[7000..]) < 0.76, "{workers} workers: {}", stored(&chunks[7000..]));
+        let chunks = Sim { workers, slots, producer, data, ..Sim::default() }.run().chunks;
+        assert!(stored(&chunks[7000..]) < 0.76, "{workers} workers, {slots} slots: {}", stored(&chunks[7000..]));
     }
 }
 
@@ -182,18 +247,18 @@ fn a_slow_disk_takes_in_what_the_best_codec_would() {
     for (disk, workers) in [100.0, 200.0, 400.0, 1000.0].into_iter().flat_map(|disk| (1..=4).map(move |w| (disk, w))) {
         // Chunks in a second, once the memory in front of the disk has filled.
         let taken = |choice| {
-            let pipe = Sim { choice, workers, pace_ns: steady(3000), disk_mb_s: disk, ..Sim::default() };
+            let pipe = Sim { choice, workers, producer: Producer::Steady(3000), disk_mb_s: disk, ..Sim::default() };
             Sim { duration_ns: 3 * SECOND, ..pipe }.run().since(2 * SECOND).len()
         };
         let (auto, best) = (taken(Choice::Auto), fixed().map(taken).into_iter().max().expect("four"));
-        assert!(auto * 100 >= best * 94, "{workers} workers, disk {disk} MB/s: {auto} chunks, best {best}");
+        assert!(auto * 100 >= best * 90, "{workers} workers, disk {disk} MB/s: {auto} chunks, best {best}");
     }
 }
 
 #[test]
 fn the_nearer_the_disk_limit_the_heavier() {
     const LIMIT: u64 = 1 << 30;
-    let pipe = Sim { pace_ns: steady(1500), disk_limit: LIMIT, duration_ns: 6 * SECOND, ..Sim::default() };
+    let pipe = Sim { producer: Producer::Steady(1500), disk_limit: LIMIT, duration_ns: 6 * SECOND, ..Sim::default() };
     let (report, mut bytes) = (pipe.run(), 0);
     // By percent of the limit that is stored; up to 3 % of that may still be in memory.
     let mut stored_at = |until: u64| {
@@ -215,10 +280,12 @@ fn the_nearer_the_disk_limit_the_heavier() {
 fn an_unthrottled_producer_gets_what_the_workers_can_spare() {
     // In the long run at most; the first 300 ms, which is all that P3's dump takes, hardly less.
     for (workers, pace, most) in [(2, 1500, 0.5), (2, 2000, 0.7), (2, 3000, 0.85), (3, 3000, 0.7), (4, 3000, 0.5)] {
-        for duration_ns in [300 * MS, 2 * SECOND] {
-            let report = Sim { workers, pace_ns: steady(pace), duration_ns, ..Sim::default() }.run();
-            assert!(report.stored() < most, "{workers} workers, {pace} MB/s: {}", report.stored());
-            assert!(report.waited() < 0.01, "{workers} workers, {pace} MB/s: {}", report.waited());
+        for (slots, duration_ns) in QUEUES.into_iter().flat_map(|slots| [300 * MS, 2 * SECOND].map(|ns| (slots, ns))) {
+            let report = Sim { workers, slots, producer: Producer::Steady(pace), duration_ns, ..Sim::default() }.run();
+            // Where memory before the disk is two chunks, chunks that follow one held up wait for the disk, too.
+            let most = if slots == SHORT { most + 0.05 } else { most };
+            assert!(report.stored() < most, "{slots} slots, {workers} workers, {pace} MB/s: {}", report.stored());
+            assert!(report.waited() < 0.01, "{slots} slots, {workers} workers, {pace} MB/s: {}", report.waited());
         }
     }
 }
@@ -227,7 +294,7 @@ fn an_unthrottled_producer_gets_what_the_workers_can_spare() {
 fn a_fixed_codec_stays_whatever_happens() {
     for row in TABLE {
         let pipe =
-            Sim { choice: Choice::Fixed(row.example), pace_ns: bursty(3000), data: mixed(TEXT), ..Sim::default() };
+            Sim { choice: Choice::Fixed(row.example), producer: bursty(3000), data: mixed(TEXT), ..Sim::default() };
         let family = row.example.family().unwrap_or(Family::Zstd);
         assert!(pipe.run().chunks.iter().all(|chunk| chunk.plan == Plan { codec: row.example, family }));
     }
@@ -236,7 +303,7 @@ fn a_fixed_codec_stays_whatever_happens() {
 #[test]
 fn every_plan_fits_its_family() {
     let pipe = Sim {
-        pace_ns: bursty(3000),
+        producer: bursty(3000),
         data: mixed(PROGRAMS),
         disk_mb_s: 700.0,
         duration_ns: 8 * SECOND,

@@ -1,4 +1,4 @@
-//! A pipe in simulated time: producer, short queue, encoders, memory queue, disk, consumer.
+//! A pipe in simulated time: producer, queue, encoders, memory queue, disk, consumer.
 
 #![expect(
     clippy::cast_precision_loss,
@@ -12,6 +12,11 @@ use spillpipe::format::CodecId;
 use std::collections::{BTreeSet, VecDeque};
 
 pub(crate) const CHUNK_BYTES: u32 = 256 << 10;
+/// Slots of the queue in front of the encoders: at 64 MiB of memory and two workers; and the fewest that there are, which
+/// a simulation takes as 6 more than two a worker.
+pub(crate) const LONG: usize = 88;
+pub(crate) const SHORT: usize = 0;
+pub(crate) const QUEUES: [usize; 2] = [SHORT, LONG];
 pub(crate) const MS: u64 = 1_000_000;
 pub(crate) const SECOND: u64 = 1000 * MS;
 
@@ -24,24 +29,79 @@ pub(crate) const TEXT: Kind = Kind([(636.0, 2.8), (524.0, 4.0), (366.0, 4.3)]);
 /// As measured with the crate's encoder: Rust and C source, a made-up SQL dump, executables, random bytes as base64 and
 /// as they are.
 pub(crate) const SOURCE: Kind = Kind([(377.0, 3.54), (439.0, 5.2), (343.0, 5.5)]);
+/// The dump of the benchmarks, by lz4 -B5 and zstd -B262144.
+pub(crate) const DUMP: Kind = Kind([(385.0, 2.41), (297.0, 3.63), (239.0, 3.71)]);
 pub(crate) const SQL: Kind = Kind([(395.0, 1.55), (295.0, 2.29), (181.0, 2.51)]);
 pub(crate) const PROGRAMS: Kind = Kind([(1974.0, 1.15), (1403.0, 1.17), (885.0, 1.18)]);
 pub(crate) const BASE64: Kind = Kind([(6705.0, 1.0), (658.0, 1.33), (620.0, 1.33)]);
 pub(crate) const RANDOM: Kind = Kind([(RAW_MB_S, 1.0), (RAW_MB_S, 1.0), (RAW_MB_S, 1.0)]);
 const RAW_MB_S: f64 = 7000.0;
+/// What every chunk costs besides: locks and waking.
+const HANDLING_NS: u64 = 2000;
+
+/// Two cores, of which an unthrottled producer, its pipe, intake and the spiller take most from 1500 MB/s on. Encoders
+/// of lower priority get the rest, and a tenth of a core each in any case.
+const CORES: f64 = 2.0;
+const CROWD_MB_S: f64 = 1500.0;
+const CROWD_CORES: f64 = 1.8;
+const NICE_SHARE: f64 = 0.1;
+
+/// How the producer writes. Speeds in MB/s.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Producer {
+    Steady(u32),
+    /// So many bytes at a speed, once a period.
+    Bursts {
+        bytes: u64,
+        mb_s: u32,
+        period_ns: u64,
+    },
+    /// At one speed, and after so many bytes at another.
+    Turn {
+        bytes: u64,
+        mb_s: [u32; 2],
+    },
+}
+
+impl Producer {
+    /// `pv -L` at so many MB/s: a tenth of a second's worth at once, as fast as memory goes.
+    pub(crate) fn pv(mb_s: u32) -> Self {
+        Self::Bursts { bytes: u64::from(mb_s) * 100_000, mb_s: 3000, period_ns: SECOND / 10 }
+    }
+
+    /// Time it needs for the chunk that starts at that byte.
+    fn chunk_ns(self, at: u64, chunk_bytes: u32) -> u64 {
+        let ns = |mb_s| ns_at(chunk_bytes, f64::from(mb_s));
+        match self {
+            Self::Steady(mb_s) => ns(mb_s),
+            Self::Bursts { bytes, mb_s, period_ns } => {
+                let begins = at % bytes < u64::from(chunk_bytes);
+                let burst_ns = (bytes as f64 / f64::from(mb_s) * 1000.0) as u64;
+                ns(mb_s) + if begins { period_ns.saturating_sub(burst_ns) } else { 0 }
+            }
+            Self::Turn { bytes, mb_s } => ns(mb_s[usize::from(at >= bytes)]),
+        }
+    }
+}
 
 /// What a pipe is made of. Speeds in MB/s; costs and paces jitter by a fifth either way.
 pub(crate) struct Sim {
     pub(crate) choice: Choice,
     pub(crate) workers: usize,
-    /// Time the producer needs for the chunk of that number.
-    pub(crate) pace_ns: Box<dyn Fn(usize) -> u64>,
+    pub(crate) chunk_bytes: u32,
+    /// Chunks that may wait for an encoder, at least.
+    pub(crate) slots: usize,
+    pub(crate) producer: Producer,
+    /// By number of the chunk.
     pub(crate) data: Box<dyn Fn(usize) -> Kind>,
+    /// Everything runs on two cores, and the encoders on what the rest leaves of them.
+    pub(crate) crowded: bool,
+    /// Where the policy says so, a thread that need not wait for a core takes the oldest chunk and makes it raw.
+    pub(crate) relief: bool,
     pub(crate) disk_mb_s: f64,
     /// Bytes that the disk may hold, and the speed at which the consumer frees them, counted raw.
     pub(crate) disk_limit: u64,
     pub(crate) consumer_mb_s: f64,
-    pub(crate) spill_memory: u64,
     pub(crate) duration_ns: u64,
     pub(crate) seed: u64,
 }
@@ -51,26 +111,24 @@ impl Default for Sim {
         Self {
             choice: Choice::Auto,
             workers: 2,
-            pace_ns: steady(150),
+            chunk_bytes: CHUNK_BYTES,
+            slots: LONG,
+            producer: Producer::Steady(150),
             data: Box::new(|_| TEXT),
-            disk_mb_s: 3000.0,
+            crowded: false,
+            relief: false,
+            disk_mb_s: 5000.0,
             disk_limit: u64::MAX,
             consumer_mb_s: 1.0,
-            spill_memory: 32 << 20,
             duration_ns: 2 * SECOND,
             seed: 1,
         }
     }
 }
 
-/// Time for one chunk at so many MB/s.
-pub(crate) fn ns_at(mb_s: f64) -> u64 {
-    (f64::from(CHUNK_BYTES) / mb_s * 1000.0) as u64
-}
-
-pub(crate) fn steady(mb_s: u32) -> Box<dyn Fn(usize) -> u64> {
-    let ns = ns_at(f64::from(mb_s));
-    Box::new(move |_| ns)
+/// Time for so many bytes at so many MB/s.
+pub(crate) fn ns_at(bytes: u32, mb_s: f64) -> u64 {
+    (f64::from(bytes) / mb_s * 1000.0) as u64
 }
 
 /// One encoded chunk.
@@ -79,6 +137,7 @@ pub(crate) struct Chunk {
     pub(crate) taken_ns: u64,
     pub(crate) plan: Plan,
     pub(crate) stored: CodecId,
+    pub(crate) raw_len: u32,
     pub(crate) frame_len: u32,
 }
 
@@ -109,7 +168,8 @@ impl Report {
 
 /// Bytes stored for each byte taken in.
 pub(crate) fn stored(chunks: &[Chunk]) -> f64 {
-    chunks.iter().map(|chunk| f64::from(chunk.frame_len)).sum::<f64>() / (chunks.len() as f64 * f64::from(CHUNK_BYTES))
+    let sum = |len: fn(&Chunk) -> u32| chunks.iter().map(|chunk| f64::from(len(chunk))).sum::<f64>();
+    sum(|chunk| chunk.frame_len) / sum(|chunk| chunk.raw_len)
 }
 
 /// Changes of codec from one compressed chunk to the next.
@@ -145,12 +205,12 @@ struct Pipe<'a> {
     policy: Policy,
     random: u64,
     now: u64,
-    /// When the producer has its next chunk; while it waits for room in the queue, since when.
+    /// When the producer has its next chunk, and how long it takes over it; while it waits for room, since when.
     ready_ns: u64,
+    pace_ns: u64,
     waits_since: Option<u64>,
     queue: VecDeque<usize>,
-    /// Chunks being encoded: when they will be, their number and what they cost.
-    encoding: Vec<(u64, usize, u64)>,
+    encoding: Vec<Encoding>,
     /// Encoded ahead of their turn, or for want of room in memory: their number.
     encoded: BTreeSet<usize>,
     placed: usize,
@@ -164,14 +224,30 @@ struct Pipe<'a> {
     report: Report,
 }
 
+/// A chunk in a worker's hands, or in those of the thread that makes chunks raw.
+struct Encoding {
+    number: usize,
+    since: u64,
+    /// What is left to do, in nanoseconds of a whole core.
+    left_ns: f64,
+    relief: bool,
+}
+
+impl Encoding {
+    fn speed(&self, share: f64) -> f64 {
+        if self.relief { 1.0 } else { share }
+    }
+}
+
 impl<'a> Pipe<'a> {
     fn new(sim: &'a Sim) -> Self {
         Self {
             sim,
-            policy: Policy::new(sim.choice, CHUNK_BYTES as usize),
+            policy: Policy::new(sim.choice, sim.chunk_bytes as usize),
             random: sim.seed,
             now: 0,
             ready_ns: 0,
+            pace_ns: 1,
             waits_since: None,
             queue: VecDeque::new(),
             encoding: Vec::new(),
@@ -190,13 +266,20 @@ impl<'a> Pipe<'a> {
 
     fn run(mut self) -> Report {
         loop {
-            let encoded_ns = self.encoding.iter().map(|&(until, ..)| until).min().unwrap_or(NEVER);
-            self.now = self.ready_ns.min(encoded_ns).min(self.written_ns).min(self.drained_ns);
-            if self.now > self.sim.duration_ns {
+            let share = self.share();
+            let done_ns = |job: &Encoding| self.now + (job.left_ns / job.speed(share)).ceil() as u64;
+            let encoded_ns = self.encoding.iter().map(done_ns).min().unwrap_or(NEVER);
+            let next = self.ready_ns.min(encoded_ns).min(self.written_ns).min(self.drained_ns);
+            if next > self.sim.duration_ns {
                 let end = self.sim.duration_ns;
                 self.report.waited_ns += self.waits_since.map_or(0, |since| end - since);
                 self.report.ended_ns = end;
                 return self.report;
+            }
+            let passed = (next - self.now) as f64;
+            self.now = next;
+            for job in &mut self.encoding {
+                job.left_ns -= passed * job.speed(share);
             }
             self.produce();
             self.finish_encoding();
@@ -207,8 +290,18 @@ impl<'a> Pipe<'a> {
         }
     }
 
-    fn slots(&self) -> usize {
-        2 * self.sim.workers + 2
+    /// Of a core, for each encoder.
+    fn share(&self) -> f64 {
+        if !self.sim.crowded {
+            return 1.0;
+        }
+        let mb_s = f64::from(self.sim.chunk_bytes) / self.pace_ns as f64 * 1000.0;
+        let crowd = if self.waits_since.is_some() { 0.0 } else { CROWD_CORES * (mb_s / CROWD_MB_S).min(1.0) };
+        ((CORES - crowd) / self.encoders() as f64).clamp(NICE_SHARE, 1.0)
+    }
+
+    fn encoders(&self) -> usize {
+        self.encoding.iter().filter(|job| !job.relief).count()
     }
 
     /// By a fifth either way.
@@ -224,47 +317,74 @@ impl<'a> Pipe<'a> {
         self.admit();
     }
 
+    fn slots(&self) -> usize {
+        self.sim.slots.max(2 * self.sim.workers + 6)
+    }
+
+    /// Bytes that wait for the disk at most: the quarter of the ring that is always kept for that.
+    fn spill_memory(&self) -> u64 {
+        let ring = (self.slots() - 2 * self.sim.workers - 2) * 4 / 3;
+        (ring / 4).max(2) as u64 * u64::from(self.sim.chunk_bytes)
+    }
+
+    /// Chunks that the producer may bring before it waits.
+    fn room(&self) -> usize {
+        let in_flight = self.produced - self.placed;
+        (self.slots() - self.queue.len()).min(self.slots() + self.sim.workers - in_flight)
+    }
+
     fn admit(&mut self) {
         if let Some(since) = self.waits_since
-            && self.queue.len() < self.slots()
+            && self.room() > 0
         {
             self.waits_since = None;
             self.report.waited_ns += self.now - since;
             self.queue.push_back(self.produced);
             self.produced += 1;
-            let pace_ns = (self.sim.pace_ns)(self.produced);
-            self.ready_ns = self.now + self.jitter(pace_ns);
+            let at = self.produced as u64 * u64::from(self.sim.chunk_bytes);
+            self.pace_ns = self.sim.producer.chunk_ns(at, self.sim.chunk_bytes);
+            self.ready_ns = self.now + self.jitter(self.pace_ns);
+        }
+    }
+
+    fn load(&self) -> Load {
+        Load {
+            queue_room: self.room(),
+            queue_slots: self.slots(),
+            spill_queue: (self.spill_bytes as f32 / self.spill_memory() as f32).min(1.0),
+            disk_room: 1.0 - (self.disk_bytes as f64 / self.sim.disk_limit as f64) as f32,
         }
     }
 
     fn take(&mut self) {
-        while self.encoding.len() < self.sim.workers && self.encoded.len() < 2 * self.sim.workers {
+        loop {
+            let idle = self.sim.relief && self.encoding.len() == self.encoders();
+            let relief = idle && self.policy.is_raw_due(self.load());
+            if !relief && self.encoders() == self.sim.workers {
+                return;
+            }
             let Some(number) = self.queue.pop_front() else { return };
-            let load = Load {
-                encode_queue: self.queue.len() as f32 / self.slots() as f32,
-                spill_queue: (self.spill_bytes as f32 / self.sim.spill_memory as f32).min(1.0),
-                disk_room: 1.0 - (self.disk_bytes as f64 / self.sim.disk_limit as f64) as f32,
-            };
-            let plan = self.policy.choose(load);
+            let plan = self.policy.choose(self.load());
             let (mb_s, ratio) = match plan.codec {
                 Codec::Raw => (RAW_MB_S, 1.0),
                 Codec::Lz4 => (self.sim.data)(number).0[0],
                 Codec::Zstd(level) => (self.sim.data)(number).0[if level.get() == 1 { 1 } else { 2 }],
             };
-            let cost_ns = self.jitter(ns_at(mb_s));
+            let left_ns = self.jitter(HANDLING_NS + ns_at(self.sim.chunk_bytes, mb_s)) as f64;
             let stored = if ratio > 1.03 { table_id(plan.codec) } else { CodecId::Raw };
-            let frame_len = (f64::from(CHUNK_BYTES) / ratio) as u32;
-            self.encoding.push((self.now + cost_ns, number, cost_ns));
-            self.report.chunks.push(Chunk { taken_ns: self.now, plan, stored, frame_len });
+            let raw_len = self.sim.chunk_bytes;
+            let frame_len = (f64::from(raw_len) / ratio) as u32;
+            self.encoding.push(Encoding { number, since: self.now, left_ns, relief });
+            self.report.chunks.push(Chunk { taken_ns: self.now, plan, stored, raw_len, frame_len });
             self.admit();
         }
     }
 
     fn finish_encoding(&mut self) {
-        while let Some(at) = self.encoding.iter().position(|&(until, ..)| until <= self.now) {
-            let (_, number, cost_ns) = self.encoding.swap_remove(at);
-            let Chunk { plan, stored, frame_len, .. } = self.chunk(number);
-            self.policy.observe(&Outcome { plan, stored, raw_len: CHUNK_BYTES, frame_len, cost_ns });
+        while let Some(at) = self.encoding.iter().position(|job| job.left_ns < 1.0) {
+            let Encoding { number, since, .. } = self.encoding.swap_remove(at);
+            let Chunk { plan, stored, raw_len, frame_len, .. } = self.chunk(number);
+            self.policy.observe(&Outcome { plan, stored, raw_len, frame_len, cost_ns: self.now - since });
             self.encoded.insert(number);
         }
     }
@@ -279,7 +399,7 @@ impl<'a> Pipe<'a> {
 
     /// Moves what is encoded, in order, into the memory in front of the disk.
     fn place(&mut self) {
-        while self.encoded.contains(&self.placed) && self.spill_bytes < self.sim.spill_memory {
+        while self.encoded.contains(&self.placed) && self.spill_bytes < self.spill_memory() {
             self.encoded.remove(&self.placed);
             self.spill_bytes += self.frame_bytes(self.placed);
             self.spill.push_back(self.placed);
@@ -312,7 +432,7 @@ impl<'a> Pipe<'a> {
             }
         }
         if self.drained_ns == NEVER && !self.on_disk.is_empty() {
-            self.drained_ns = self.now + ns_at(self.sim.consumer_mb_s);
+            self.drained_ns = self.now + ns_at(self.sim.chunk_bytes, self.sim.consumer_mb_s);
         }
     }
 }

@@ -1,30 +1,18 @@
 //! The rules that the parent module explains.
 
-use super::measure::{Spacing, Yield};
+use super::measure::{Reserve, Spacing, Yield};
 use super::{Load, Outcome, Plan};
 use crate::codec::{Codec, ZstdLevel};
 use crate::format::{CodecId, Family};
 
-/// The queue of chunks is filling: chunks go raw from here. The queue then still has room for what arrives while the
-/// chunks in hand are finished. From a half it would be full so often that more is stored in the end (source text, 3
-/// workers, 2 GB/s: 0.70 of the input instead of 0.51).
-const QUEUE_BUSY: f32 = 0.33;
-/// The queue of chunks is full. The shortest has 4 slots, of which a worker has just emptied one.
-const QUEUE_FULL: f32 = 0.75;
-
-/// Storage is tight, then scarce: fill of the queue in front of the disk, and room left on it.
-const SPILL_TIGHT: f32 = 0.5;
-const SPILL_SCARCE: f32 = 0.75;
+/// Storage is tight, then scarce: mean fill of the queue in front of the disk, and room left on it. A disk that is the limit
+/// keeps that queue full; a chunk that held up those behind it only fills it for a moment.
+const SPILL_TIGHT: f32 = 0.75;
+const SPILL_SCARCE: f32 = 0.9;
+/// Weight of the latest chunk in that mean.
+const SPILL_WEIGHT: f32 = 1.0 / 32.0;
 const ROOM_TIGHT: f32 = 0.25;
 const ROOM_SCARCE: f32 = 0.125;
-
-/// Spacing of compressed chunks under pressure: large steps, since at either end it is far off. With one worker at
-/// 3 GB/s and spacing 256, a chunk that was one too many costs 0.1 ms of waiting every 22 ms.
-const PRESSURE_STEP: u32 = 4;
-const PRESSURE_GAP_MAX: u32 = 256;
-/// Chunks without a full queue before the spacing narrows. With it, and the steps from there down, a producer that
-/// falls to 150 MB/s has the heaviest codec back within a second, or little more with one worker.
-const PRESSURE_PATIENCE: u32 = 320;
 
 /// Spacing of tries at incompressible data. A streak so long is rare (1 in 100,000) where 3 chunks in 10 compress.
 const CHAFF_STREAK: u32 = 32;
@@ -50,7 +38,7 @@ const FAMILY_FORGET_KIB: u32 = 1 << 20;
 /// The other family must save this many times as much per nanosecond. Less is noise.
 const FAMILY_MARGIN: f32 = 1.125;
 
-const _: () = assert!(QUEUE_BUSY < QUEUE_FULL && SPILL_TIGHT < SPILL_SCARCE && ROOM_SCARCE < ROOM_TIGHT);
+const _: () = assert!(SPILL_TIGHT < SPILL_SCARCE && ROOM_SCARCE < ROOM_TIGHT);
 const _: () = assert!(STRAIN_MAX > 4 * STRAIN_DENSE, "a few raw chunks are no trend");
 const _: () = assert!(FAMILY_FORGET_KIB > 2 * FAMILY_DWELL_KIB_MAX);
 
@@ -95,10 +83,10 @@ enum Storage {
 }
 
 impl Storage {
-    fn of(load: Load) -> Self {
-        if load.spill_queue >= SPILL_SCARCE || load.disk_room <= ROOM_SCARCE {
+    fn of(spill_queue: f32, disk_room: f32) -> Self {
+        if spill_queue >= SPILL_SCARCE || disk_room <= ROOM_SCARCE {
             Self::Scarce
-        } else if load.spill_queue >= SPILL_TIGHT || load.disk_room <= ROOM_TIGHT {
+        } else if spill_queue >= SPILL_TIGHT || disk_room <= ROOM_TIGHT {
             Self::Tight
         } else {
             Self::Plenty
@@ -120,11 +108,10 @@ pub(super) struct Auto {
     chunk_kib: u32,
     since_family_kib: u32,
     family_dwell_kib: u32,
-    /// Spacing of compressed chunks under pressure, chunks since it last proved too narrow, and whether the last one
-    /// compressed may still prove that.
-    pressure: Spacing,
-    since_full: u32,
-    on_trial: bool,
+    /// Mean fill of the queue in front of the disk.
+    spill_queue: f32,
+    /// Room that a chunk needs to be compressed.
+    reserve: Reserve,
     /// Spacing of tries at data that does not compress, and how many did not in a row.
     chaff: Spacing,
     chaff_streak: u32,
@@ -144,9 +131,8 @@ impl Auto {
             chunk_kib,
             since_family_kib: u32::MAX,
             family_dwell_kib: FAMILY_DWELL_KIB_MIN,
-            pressure: Spacing::default(),
-            since_full: u32::MAX,
-            on_trial: false,
+            spill_queue: 0.0,
+            reserve: Reserve::default(),
             chaff: Spacing::default(),
             chaff_streak: 0,
             lz4: Yield::default(),
@@ -157,42 +143,42 @@ impl Auto {
     pub(super) fn choose(&mut self, load: Load) -> Plan {
         self.since_climb = self.since_climb.saturating_add(1);
         self.since_family_kib = self.since_family_kib.saturating_add(self.chunk_kib);
-        self.since_full = self.since_full.saturating_add(1);
-        let storage = Storage::of(load);
-        let codec = self.codec(load.encode_queue, storage);
+        self.spill_queue += (load.spill_queue - self.spill_queue) * SPILL_WEIGHT;
+        let storage = Storage::of(self.spill_queue, load.disk_room);
+        if storage == Storage::Plenty {
+            self.reserve.watch(load);
+        } else {
+            self.reserve.end_trial();
+            self.strain = 0;
+        }
+        let codec = self.codec(self.reserve.is_left(load.queue_room), storage);
         Plan { codec, family: self.rung.family() }
     }
 
-    fn codec(&mut self, queue: f32, storage: Storage) -> Codec {
-        if queue >= QUEUE_FULL && storage == Storage::Plenty && self.on_trial {
-            self.pressure.widen(PRESSURE_STEP, PRESSURE_GAP_MAX);
-            (self.on_trial, self.since_full) = (false, 0);
-        }
+    /// Whether the oldest waiting chunk is to go raw now.
+    pub(super) fn is_raw_due(&self, load: Load) -> bool {
+        // Taking it leaves room for one more.
+        Storage::of(self.spill_queue, load.disk_room) == Storage::Plenty && !self.reserve.is_left(load.queue_room + 1)
+    }
+
+    fn codec(&mut self, has_room: bool, storage: Storage) -> Codec {
         if storage == Storage::Scarce && self.rung == Rung::Lz4 {
             self.change_family(Rung::Fast);
         }
         self.chaff.tick();
-        self.pressure.tick();
-        if storage != Storage::Plenty {
-            (self.strain, self.on_trial) = (0, false);
-        }
         if !self.chaff.is_due() {
             return Codec::Raw;
         }
         let rung = match storage {
             Storage::Scarce => self.rung.heaviest_of_family(),
-            Storage::Tight if queue >= QUEUE_BUSY => self.rung.lightest_of_family(),
+            Storage::Tight if !has_room => self.rung.lightest_of_family(),
             Storage::Tight => self.rung,
-            Storage::Plenty if queue >= QUEUE_BUSY || !self.pressure.is_due() => {
+            Storage::Plenty if !has_room => {
                 self.strained();
                 return Codec::Raw;
             }
             Storage::Plenty => {
-                if self.on_trial && self.since_full >= PRESSURE_PATIENCE {
-                    self.pressure.narrow(PRESSURE_STEP);
-                }
-                self.on_trial = true;
-                self.pressure.restart();
+                self.reserve.rely();
                 self.eased();
                 self.rung
             }

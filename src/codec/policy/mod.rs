@@ -4,18 +4,19 @@
 //! Figures are MB/s and ratios of one thread at 256 KiB. tests/policy holds every promise made here, in simulated time.
 //!
 //! ```text
-//!             spill queue        disk room        chunk queue under 1/3     from 1/3
-//!  plenty     under 1/2     and  over 1/4         the rung                  raw
-//!  tight      from 1/2      or   1/4 and less     the rung                  lightest of the family
-//!  scarce     from 3/4      or   1/8 and less     heaviest of the family, whatever the queue
+//!             spill queue (mean)    disk room         the queue has room    it has not
+//!  plenty     under 3/4        and  over 1/4          the rung              raw
+//!  tight      from 3/4         or   1/4 and less      the rung              lightest of the family
+//!  scarce     from 9/10        or   1/8 and less      heaviest of the family, whatever the room
 //! ```
-//! 1. **The queue decides at once.** It holds only a millisecond or two of a fast producer, so a chunk goes raw as soon
-//!    as a third of it is taken. Raw costs next to nothing (7 GB/s and more) and fits either family. A fast producer
-//!    thus gets a mix: compressed while a worker has time, raw while the queue fills.
-//! 2. **A full queue is a warning.** One zstd:1 chunk takes 0.5 ms, in which 3 GB/s fill the queue of a single worker.
-//!    A queue seen full after a chunk was compressed makes only each 4th chunk be compressed, then each 16th, up to
-//!    each 256th. After 320 chunks without, every try that goes well takes one step back. (Multiplicative back-off and
-//!    cautious probing, as in TCP's congestion avoidance, Jacobson 1988, with chunks for round trips.)
+//! 1. **Room decides at once.** A chunk is compressed where there is room for those that come meanwhile, and goes raw where
+//!    not: that costs next to nothing (7 GB/s and more) and fits either family. Room is what intake may still bring: free
+//!    slots, less what order holds back behind a chunk in an encoder's hands. 24 chunks will do: a producer of 3 GB/s
+//!    brings 17 while zstd:3 is at work at 181 MB/s, its slowest, whatever the size of a chunk. So at 64 MiB of memory, which
+//!    gives 82 to 91 slots, a burst of 15 MB is compressed whole. Short queues reserve 2/3.
+//! 2. **The reserve learns.** Where encoders get little of a core, more comes meanwhile. When no more than a sixteenth of the
+//!    queue is left after a chunk was compressed, the reserve grows by half, and once it exceeds the queue, to four times
+//!    that. Every 64 chunks without, it shrinks by a quarter, so that next to nothing is compressed for some 320 chunks.
 //! 3. **The rung follows the share of chunks gone raw**: zstd:3, zstd:1 or lz4, downwards from zstd:3, because a slow
 //!    producer offers few occasions to climb and a fast one many to descend. zstd:3 (ratio 4.3) with 1 chunk in 43 raw
 //!    stores as much as zstd:1 (4.0); zstd:1 with 1 in 7 raw as much as lz4 (2.8). A leaky bucket measures the share.
@@ -29,8 +30,9 @@
 //!    it. zstd gives up on such a chunk at 4 to 7 GB/s, so tries cost little. Where LZ4 gave up, zstd has its turn first:
 //!    base64 is 1.0 to the one and 1.33 to the other.
 //! 6. **Where storage is the limit, compression is the throughput**: a disk of 200 MB/s takes 800 MB/s at ratio 4, so
-//!    no chunk goes raw for speed then. The ladder ends at zstd:3: zstd:6 stores 9 % less for 2.6 times the work, and
-//!    its contexts take several times the memory.
+//!    no chunk goes raw for speed then. The spill queue counts by its mean over some 32 chunks, for all that a slow chunk held
+//!    up comes to it at once. The ladder ends at zstd:3: zstd:6 stores 9 % less for 2.6 times the work, and its contexts
+//!    take several times the memory.
 
 mod auto;
 mod measure;
@@ -39,11 +41,14 @@ use super::{Choice, Codec};
 use crate::format::{CodecId, Family};
 use auto::Auto;
 
-/// How the pipe is doing when a worker takes a chunk. Fractions, 0.0 to 1.0.
+/// How the pipe is doing when a worker has taken a chunk. Fractions are 0.0 to 1.0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Load {
-    /// Fill of the queue of chunks that wait for an encoder, the one just taken not counted. At 1.0 intake waits.
-    pub encode_queue: f32,
+    /// Chunks that may yet come before intake waits, whether for want of a slot in the queue in front of the encoders or
+    /// because an older chunk is still in an encoder's hands.
+    pub queue_room: usize,
+    /// Chunks that may wait for an encoder.
+    pub queue_slots: usize,
     /// Fill of the memory for encoded chunks that wait for the disk. At 1.0 the encoders wait.
     pub spill_queue: f32,
     /// Disk room left, as a fraction of the limit. 1.0 where there is no limit.
@@ -79,9 +84,9 @@ pub struct Outcome {
 /// ```
 /// use spillpipe::codec::{Choice, Codec, Load, Policy, ZstdLevel};
 /// let mut policy = Policy::new(Choice::Auto, 256 << 10);
-/// let mut load = Load { encode_queue: 0.0, spill_queue: 0.0, disk_room: 1.0 };
+/// let mut load = Load { queue_room: 90, queue_slots: 95, spill_queue: 0.0, disk_room: 1.0 };
 /// assert_eq!(policy.choose(load).codec, Codec::Zstd(ZstdLevel::DEFAULT));
-/// load.encode_queue = 0.8;
+/// load.queue_room = 10;
 /// assert_eq!(policy.choose(load).codec, Codec::Raw);
 /// ```
 #[derive(Debug)]
@@ -109,6 +114,13 @@ impl Policy {
             Mode::Fixed(plan) => *plan,
             Mode::Auto(auto) => auto.choose(load),
         }
+    }
+
+    /// Whether the oldest chunk that waits for an encoder had better go raw at once, whoever makes it so: for where the
+    /// encoders have a low priority, and may not get a core soon.
+    #[must_use]
+    pub fn is_raw_due(&self, load: Load) -> bool {
+        matches!(&self.0, Mode::Auto(auto) if auto.is_raw_due(load))
     }
 
     /// Learns from a chunk that has been encoded. To be called in any order.

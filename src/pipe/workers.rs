@@ -7,12 +7,15 @@ use crate::codec::{Decoder, Encoder, Outcome, Plan, table_index};
 use crate::format::{ChunkSeq, RECORD_BYTES, crc32};
 use crate::ring::{ChunkInfo, StoredChunk};
 use crate::segment::open_chunk;
+use crate::sys::priority::step_back;
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
-/// Encodes until all is over.
+/// Encodes until all is over. Where processors are few, what a chunk could be saved by compression is worth less than
+/// the time of the producer, whose thread would have to wait: so the encoders take what time is left.
 pub(super) fn encode(monitor: &Monitor) {
+    step_back();
     let mut encoder = Encoder::default();
     while let Some((job, plan)) = monitor.wait(Role::Encode, None, State::take_encode_job) {
         let ticket = job.ticket();

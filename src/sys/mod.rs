@@ -10,6 +10,7 @@ pub(crate) mod fd;
 pub(crate) mod limits;
 pub(crate) mod pipe;
 pub(crate) mod poll;
+pub(crate) mod priority;
 pub(crate) mod random;
 pub(crate) mod space;
 pub(crate) mod splice;

@@ -127,19 +127,6 @@ fn a_burst_too_long_for_the_queue_is_compressed_as_far_as_it_reaches() {
     }
 }
 
-/// P3 on two cores: encoders of low priority get no core for a raw chunk either.
-#[test]
-fn relief_at_normal_priority_spares_an_unthrottled_producer_most_of_its_waiting() {
-    for workers in [1, 2] {
-        let waited = |relief| {
-            let pipe = Sim { workers, relief, crowded: true, producer: Producer::Steady(3000), ..Sim::default() };
-            Sim { data: all(DUMP), ..pipe }.run().waited()
-        };
-        let (with, without) = (waited(true), waited(false));
-        assert!(without > 0.05 && with < without / 2.0, "{workers} workers: {with}, without {without}");
-    }
-}
-
 /// The disk is the limit now and then: going raw then is no reason for LZ4, which being heavier again would leave.
 #[test]
 fn a_disk_nearly_fast_enough_does_not_make_families_flap() {

@@ -96,8 +96,6 @@ pub(crate) struct Sim {
     pub(crate) data: Box<dyn Fn(usize) -> Kind>,
     /// Everything runs on two cores, and the encoders on what the rest leaves of them.
     pub(crate) crowded: bool,
-    /// Where the policy says so, a thread that need not wait for a core takes the oldest chunk and makes it raw.
-    pub(crate) relief: bool,
     pub(crate) disk_mb_s: f64,
     /// Bytes that the disk may hold, and the speed at which the consumer frees them, counted raw.
     pub(crate) disk_limit: u64,
@@ -116,7 +114,6 @@ impl Default for Sim {
             producer: Producer::Steady(150),
             data: Box::new(|_| TEXT),
             crowded: false,
-            relief: false,
             disk_mb_s: 5000.0,
             disk_limit: u64::MAX,
             consumer_mb_s: 1.0,
@@ -224,19 +221,12 @@ struct Pipe<'a> {
     report: Report,
 }
 
-/// A chunk in a worker's hands, or in those of the thread that makes chunks raw.
+/// A chunk in a worker's hands.
 struct Encoding {
     number: usize,
     since: u64,
     /// What is left to do, in nanoseconds of a whole core.
     left_ns: f64,
-    relief: bool,
-}
-
-impl Encoding {
-    fn speed(&self, share: f64) -> f64 {
-        if self.relief { 1.0 } else { share }
-    }
 }
 
 impl<'a> Pipe<'a> {
@@ -267,7 +257,7 @@ impl<'a> Pipe<'a> {
     fn run(mut self) -> Report {
         loop {
             let share = self.share();
-            let done_ns = |job: &Encoding| self.now + (job.left_ns / job.speed(share)).ceil() as u64;
+            let done_ns = |job: &Encoding| self.now + (job.left_ns / share).ceil() as u64;
             let encoded_ns = self.encoding.iter().map(done_ns).min().unwrap_or(NEVER);
             let next = self.ready_ns.min(encoded_ns).min(self.written_ns).min(self.drained_ns);
             if next > self.sim.duration_ns {
@@ -279,7 +269,7 @@ impl<'a> Pipe<'a> {
             let passed = (next - self.now) as f64;
             self.now = next;
             for job in &mut self.encoding {
-                job.left_ns -= passed * job.speed(share);
+                job.left_ns -= passed * share;
             }
             self.produce();
             self.finish_encoding();
@@ -297,11 +287,7 @@ impl<'a> Pipe<'a> {
         }
         let mb_s = f64::from(self.sim.chunk_bytes) / self.pace_ns as f64 * 1000.0;
         let crowd = if self.waits_since.is_some() { 0.0 } else { CROWD_CORES * (mb_s / CROWD_MB_S).min(1.0) };
-        ((CORES - crowd) / self.encoders() as f64).clamp(NICE_SHARE, 1.0)
-    }
-
-    fn encoders(&self) -> usize {
-        self.encoding.iter().filter(|job| !job.relief).count()
+        ((CORES - crowd) / self.encoding.len() as f64).clamp(NICE_SHARE, 1.0)
     }
 
     /// By a fifth either way.
@@ -357,12 +343,7 @@ impl<'a> Pipe<'a> {
     }
 
     fn take(&mut self) {
-        loop {
-            let idle = self.sim.relief && self.encoding.len() == self.encoders();
-            let relief = idle && self.policy.is_raw_due(self.load());
-            if !relief && self.encoders() == self.sim.workers {
-                return;
-            }
+        while self.encoding.len() < self.sim.workers {
             let Some(number) = self.queue.pop_front() else { return };
             let plan = self.policy.choose(self.load());
             let (mb_s, ratio) = match plan.codec {
@@ -374,7 +355,7 @@ impl<'a> Pipe<'a> {
             let stored = if ratio > 1.03 { table_id(plan.codec) } else { CodecId::Raw };
             let raw_len = self.sim.chunk_bytes;
             let frame_len = (f64::from(raw_len) / ratio) as u32;
-            self.encoding.push(Encoding { number, since: self.now, left_ns, relief });
+            self.encoding.push(Encoding { number, since: self.now, left_ns });
             self.report.chunks.push(Chunk { taken_ns: self.now, plan, stored, raw_len, frame_len });
             self.admit();
         }

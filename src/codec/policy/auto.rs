@@ -155,12 +155,6 @@ impl Auto {
         Plan { codec, family: self.rung.family() }
     }
 
-    /// Whether the oldest waiting chunk is to go raw now.
-    pub(super) fn is_raw_due(&self, load: Load) -> bool {
-        // Taking it leaves room for one more.
-        Storage::of(self.spill_queue, load.disk_room) == Storage::Plenty && !self.reserve.is_left(load.queue_room + 1)
-    }
-
     fn codec(&mut self, has_room: bool, storage: Storage) -> Codec {
         if storage == Storage::Scarce && self.rung == Rung::Lz4 {
             self.change_family(Rung::Fast);

@@ -116,13 +116,6 @@ impl Policy {
         }
     }
 
-    /// Whether the oldest chunk that waits for an encoder had better go raw at once, whoever makes it so: for where the
-    /// encoders have a low priority, and may not get a core soon.
-    #[must_use]
-    pub fn is_raw_due(&self, load: Load) -> bool {
-        matches!(&self.0, Mode::Auto(auto) if auto.is_raw_due(load))
-    }
-
     /// Learns from a chunk that has been encoded. To be called in any order.
     pub fn observe(&mut self, outcome: &Outcome) {
         if let Mode::Auto(auto) = &mut self.0 {

@@ -2,7 +2,7 @@
 
 use super::OnEvent;
 use super::event::{Error, Event};
-use super::monitor::Monitor;
+use super::monitor::{Monitor, Waited};
 use super::state::{Place, Role, SpillJob, State};
 use crate::format::{Family, StreamOffset};
 use crate::ring::{Block, Count, DiskLimits, FullReason, Head, HeadError, Tail};
@@ -11,7 +11,10 @@ use crate::sys::limits::out_of_descriptors;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// When the store is asked, after something was written, whether there is upkeep to be done.
+const UPKEEP_AFTER_WRITE: Duration = Duration::from_millis(250);
 
 /// What both need.
 #[derive(Clone, Copy)]
@@ -51,9 +54,18 @@ impl Disk<'_> {
         let meter = self.monitor.meter();
         let write_bytes = self.limits.write_bytes();
         let mut blocks = Vec::new();
-        while let Some(job) =
-            self.monitor.wait(Role::Spill, None, |state| state.take_spill_job(write_bytes, &mut blocks))
-        {
+        let mut upkeep = None;
+        loop {
+            let step = |state: &mut State| state.take_spill_job(write_bytes, &mut blocks);
+            let job = match self.monitor.wait_at_most(Role::Spill, upkeep, step) {
+                Waited::Step(job) => job,
+                Waited::TimedOut => {
+                    upkeep = self.store.upkeep();
+                    continue;
+                }
+                Waited::Over => break,
+            };
+            upkeep = Some(UPKEEP_AFTER_WRITE);
             let SpillJob::Write { disk_bytes, segments, newest, resuming } = job else {
                 tail.finish();
                 continue;

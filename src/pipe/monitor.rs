@@ -12,9 +12,9 @@ use super::state::{Role, State};
 use crate::ring::Pool;
 use crate::sync::{AtomicBool, Condvar, Mutex, MutexGuard, lock};
 use crate::sys::poll::Stop;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often a full disk is looked at again, when nothing else says that there is room.
@@ -38,6 +38,17 @@ struct Shared {
     called: [bool; Role::ALL.len()],
     stopped: bool,
     error: Option<Error>,
+}
+
+/// How a wait ended.
+#[derive(Debug)]
+pub(super) enum Waited<T> {
+    /// With this to do.
+    Step(T),
+    /// With nothing to do yet; also when it was woken in vain.
+    TimedOut,
+    /// It is over.
+    Over,
 }
 
 /// Roles of which one sleeper is to be called, once the lock is open.
@@ -89,27 +100,60 @@ impl Monitor {
         &self,
         role: Role,
         waited: Option<&AtomicU64>,
-        mut step: impl FnMut(&mut State) -> Option<T>,
+        step: impl FnMut(&mut State) -> Option<T>,
     ) -> Option<T> {
+        let since = (Instant::now(), self.bypassed_ns.load(Relaxed));
+        let (outcome, slept) = self.step(role, None, step);
+        if let (true, Some(waited)) = (slept, waited) {
+            let bypassed_ns = self.bypassed_ns.load(Relaxed) - since.1;
+            let ns = u64::try_from(since.0.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            waited.fetch_add(ns.saturating_sub(bypassed_ns), Relaxed);
+        }
+        match outcome {
+            Waited::Step(outcome) => Some(outcome),
+            Waited::TimedOut | Waited::Over => None,
+        }
+    }
+
+    /// The same, for so long at most.
+    pub(super) fn wait_at_most<T>(
+        &self,
+        role: Role,
+        time: Option<Duration>,
+        step: impl FnMut(&mut State) -> Option<T>,
+    ) -> Waited<T> {
+        self.step(role, time, step).0
+    }
+
+    /// Returns also whether it had to sleep.
+    fn step<T>(
+        &self,
+        role: Role,
+        time: Option<Duration>,
+        mut step: impl FnMut(&mut State) -> Option<T>,
+    ) -> (Waited<T>, bool) {
         let mut shared = lock(&self.shared);
-        let mut since = None;
+        let mut slept = false;
         let (outcome, calls) = loop {
             if shared.stopped {
-                break (None, None);
+                break (Waited::Over, None);
             }
             if let Some(outcome) = step(&mut shared.state) {
-                break (Some(outcome), Some(self.settle(&mut shared)));
+                break (Waited::Step(outcome), Some(self.settle(&mut shared)));
             }
             if shared.state.is_over() {
                 self.end(&mut shared);
-                break (None, None);
+                break (Waited::Over, None);
+            }
+            if slept && time.is_some() {
+                break (Waited::TimedOut, None);
             }
             if role == Role::Outflow {
                 self.hungry.store(shared.state.is_idle(), Relaxed);
             }
-            since.get_or_insert_with(|| (Instant::now(), self.bypassed_ns.load(Relaxed)));
+            slept = true;
             shared.sleepers[role as usize] += 1;
-            shared = self.sleep(role, shared);
+            shared = self.sleep(role, time, shared);
             shared.sleepers[role as usize] -= 1;
             shared.called[role as usize] = false;
         };
@@ -120,23 +164,17 @@ impl Monitor {
         if role == Role::Outflow {
             self.hungry.store(false, Relaxed);
         }
-        if let (Some((since, bypassed_ns)), Some(waited)) = (since, waited) {
-            let bypassed_ns = self.bypassed_ns.load(Relaxed) - bypassed_ns;
-            let ns = u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            waited.fetch_add(ns.saturating_sub(bypassed_ns), Relaxed);
-        }
-        outcome
+        (outcome, slept)
     }
 
-    fn sleep<'l>(&self, role: Role, shared: MutexGuard<'l, Shared>) -> MutexGuard<'l, Shared> {
+    fn sleep<'l>(&self, role: Role, time: Option<Duration>, shared: MutexGuard<'l, Shared>) -> MutexGuard<'l, Shared> {
         let waker = &self.wakers[role as usize];
-        let poisoned = std::sync::PoisonError::into_inner;
-        if role != Role::Spill || !shared.state.recheck_is_due() {
-            return waker.wait(shared).unwrap_or_else(poisoned);
-        }
-        let (mut shared, timeout) =
-            waker.wait_timeout(shared, RECHECK).unwrap_or_else(std::sync::PoisonError::into_inner);
-        if timeout.timed_out() {
+        let recheck = (role == Role::Spill && shared.state.recheck_is_due()).then_some(RECHECK);
+        let Some(time) = recheck.into_iter().chain(time).min() else {
+            return waker.wait(shared).unwrap_or_else(PoisonError::into_inner);
+        };
+        let (mut shared, timeout) = waker.wait_timeout(shared, time).unwrap_or_else(PoisonError::into_inner);
+        if timeout.timed_out() && recheck.is_some() {
             shared.state.retry_spill();
         }
         shared

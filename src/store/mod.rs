@@ -25,6 +25,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Names a segment within a store: its number and, as file name extension, its family. Ordered by number first.
 ///
@@ -131,6 +132,13 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     /// What the system said.
     fn space(&self) -> io::Result<Space>;
+
+    /// Does what is to be done beside reading and writing, such as keeping caches small, and says after how long it
+    /// wants to be called again, if nothing is written meanwhile. `None`: not any more. It is only called for good
+    /// manners: nothing is lost without.
+    fn upkeep(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// The writing end of one segment; there is one a segment.

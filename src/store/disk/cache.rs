@@ -48,6 +48,13 @@ impl Cache {
         self.take(&steps);
     }
 
+    /// A sweep, if one is due; and in how long it is worth trying again, if it is.
+    pub(super) fn sweep(&self) -> Option<Duration> {
+        let (steps, again) = self.plan().sweep(self.elapsed());
+        self.take(&steps);
+        again
+    }
+
     fn take(&self, steps: &Steps<Weak<File>>) {
         for step in &steps.advice {
             let Some(file) = step.file.upgrade() else { continue };

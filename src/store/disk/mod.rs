@@ -28,6 +28,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Whether the files of a [`DiskStore`] have names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -215,6 +216,13 @@ impl Store for DiskStore {
     fn space(&self) -> io::Result<Space> {
         let space = space(self.dir.as_fd())?;
         Ok(Space { total_bytes: space.total, free_bytes: space.free })
+    }
+
+    fn upkeep(&self) -> Option<Duration> {
+        match &self.files {
+            Files::Nameless { cache, .. } => cache.sweep(),
+            Files::Named => None,
+        }
     }
 }
 

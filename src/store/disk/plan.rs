@@ -39,6 +39,8 @@ const _: () = assert!(YOUNG_BYTES + AHEAD_BYTES + BEHIND_BYTES + 3 * STEP_BYTES 
 
 /// Sweeps are so far apart at least,
 const SWEEP_PAUSE_MIN: Duration = Duration::from_millis(50);
+/// while nothing is written or read, so far,
+const IDLE_SWEEP_PAUSE_MIN: Duration = Duration::from_millis(250);
 /// and in each pause so many would fit,
 const SWEEPS_PER_PAUSE: u32 = 5;
 /// and leave out what has been cold for so long: it was written back, or the disk has other troubles.
@@ -155,6 +157,15 @@ impl<F: Clone> Plan<F> {
             }
         }
         self.with_sweep(advice, now)
+    }
+
+    /// Nothing may have been written or read: a sweep, if one is due, and in how long the next will be. Always as long again
+    /// as it took since the last was found cold: the disk catches up or does not, and nobody is to notice us try.
+    pub(super) fn sweep(&mut self, now: Duration) -> (Steps<F>, Option<Duration>) {
+        let unsettled = self.unsettled(now).is_some();
+        let steps = self.with_sweep(Vec::new(), now);
+        let since = self.marks.back().map_or(now, |(since, _)| *since);
+        (steps, unsettled.then(|| now.saturating_sub(since).max(IDLE_SWEEP_PAUSE_MIN)))
     }
 
     /// The reader has come to `head`.
@@ -312,6 +323,26 @@ mod tests {
         assert_eq!(log.mib(&once_more), (76..432).collect::<Vec<_>>());
         log.now += SETTLED_AFTER;
         assert_eq!(log.read(1), [], "the disk has caught up by now");
+    }
+
+    #[test]
+    fn while_nothing_moves_sweeps_get_rarer_and_end() {
+        let mut log = Log::of_files(16);
+        assert_eq!(log.plan.sweep(log.now).1, None, "nothing is cold");
+        log.write(500);
+        let mut sweeps = 0;
+        loop {
+            let (steps, again) = log.plan.sweep(log.now);
+            if steps.sweeps {
+                assert_eq!(log.mib(&steps.advice), (64..432).collect::<Vec<_>>());
+                log.plan.swept(log.now);
+                sweeps += 1;
+            }
+            let Some(again) = again else { break };
+            log.now += again;
+        }
+        assert!((6..=10).contains(&sweeps), "{sweeps}");
+        assert!(log.now > SETTLED_AFTER, "not before the disk must have caught up");
     }
 
     #[test]

@@ -25,6 +25,7 @@ use super::event::Error;
 use super::meter::add_since;
 use super::monitor::Monitor;
 use super::pacer::Pacer;
+use crate::ring::Buffer;
 use crate::sys::poll::Wake;
 use crate::sys::stream::Spliced;
 use std::sync::atomic::Ordering::Relaxed;
@@ -32,17 +33,17 @@ use std::time::{Duration, Instant};
 
 /// Most bytes that one call moves: what a grown pipe holds.
 const SPLICE_BYTES_MAX: usize = 1 << 20;
-/// Less than this is a trickle: nothing more is likely to be there yet, and the sooner we sleep, the sooner the consumer has
-/// its turn on a shared core.
-const TRICKLE_BYTES: usize = 4096;
+/// Less than this is a trickle, which is copied: a splice takes one of the few places in the output's pipe for however
+/// few bytes, so that lines of a consumer that stalls a moment would fill it. The model checker's pipes are smaller.
+const TRICKLE_BYTES: usize = if cfg!(all(test, shuttle)) { 64 } else { 4096 };
 /// How long a full output is waited for, while the input has room for what the producer writes meanwhile.
 const PATIENCE: Duration = Duration::from_millis(1);
 
 /// Why the bypass was left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Left {
-    /// The output is full: read, and buffer.
-    OutputFull,
+    /// The output is full: read, and buffer, first of all what was read already.
+    OutputFull(Option<Buffer>),
     /// These ends do not splice.
     Unfit,
     /// The input has ended.
@@ -51,68 +52,121 @@ pub(super) enum Left {
     Stopped,
 }
 
-/// Splices while it can. Nothing may be buffered.
+/// What one step came to.
+enum Step {
+    Moved(usize),
+    /// Nothing to read, or no room to write.
+    WouldBlock,
+    Left(Left),
+}
+
+/// One stay in the bypass.
+struct Bypass<'a> {
+    monitor: &'a Monitor,
+    ends: &'a dyn Ends,
+    credit: Credit,
+    moved: u64,
+}
+
+/// Moves bytes while it can. Nothing may be buffered.
 pub(super) fn run(monitor: &Monitor, ends: &dyn Ends, pacer: &mut Pacer) -> Result<Left, Error> {
     let entered = Instant::now();
-    let mut moved = 0;
-    let left = splice_on(monitor, ends, pacer, &mut moved);
-    monitor.leave_bypass(entered, moved);
+    let mut bypass = Bypass { monitor, ends, credit: Credit(Credit::MAX), moved: 0 };
+    let left = bypass.run(pacer);
+    monitor.leave_bypass(entered, bypass.moved);
     left
 }
 
-fn splice_on(monitor: &Monitor, ends: &dyn Ends, pacer: &mut Pacer, moved: &mut u64) -> Result<Left, Error> {
-    let meter = monitor.meter();
-    let mut credit = Credit(Credit::MAX);
-    // There is something to read: so if nothing can be moved, it is for want of room.
-    let mut has_input = false;
-    loop {
-        let n = match ends.try_splice(SPLICE_BYTES_MAX.min(pacer.piece_bytes_max()))? {
-            Spliced::Unfit => return Ok(Left::Unfit),
-            Spliced::Moved(0) => return Ok(Left::InputEnded),
-            Spliced::Moved(n) => n,
-            Spliced::WouldBlock => 0,
-        };
-        for counter in [&meter.bytes_in, &meter.bytes_out, &meter.spliced_bytes] {
-            counter.fetch_add(n as u64, Relaxed);
-        }
-        *moved += n as u64;
-        credit.earn(n);
-        let woken = if let Some(rest) = pacer.spend(n, Instant::now()) {
-            has_input = false;
-            monitor.stop().sleep(rest).map_err(Error::Input)?
-        } else if n >= TRICKLE_BYTES {
-            has_input = false;
-            continue;
-        } else if n == 0 && has_input {
-            has_input = false;
-            match wait_for_room(monitor, ends, &mut credit)? {
-                Wake::TimedOut => return Ok(Left::OutputFull),
-                woken => woken,
+impl Bypass<'_> {
+    fn run(&mut self, pacer: &mut Pacer) -> Result<Left, Error> {
+        let mut trickles = false;
+        // There is something to read: so if nothing can be spliced, it is for want of room.
+        let mut has_input = false;
+        loop {
+            let most = pacer.piece_bytes_max();
+            let n = match if trickles { self.copy(most)? } else { self.splice(most)? } {
+                Step::Left(left) => return Ok(left),
+                Step::Moved(n) => n,
+                Step::WouldBlock => 0,
+            };
+            let woken = if let Some(rest) = pacer.spend(n, Instant::now()) {
+                self.monitor.stop().sleep(rest).map_err(Error::Input)?
+            } else if n >= TRICKLE_BYTES {
+                (trickles, has_input) = (false, false);
+                continue;
+            } else if n == 0 && has_input {
+                has_input = false;
+                match self.wait_for_room()? {
+                    Wake::TimedOut => return Ok(Left::OutputFull(None)),
+                    woken => woken,
+                }
+            } else {
+                trickles |= n > 0;
+                has_input = !trickles;
+                self.wait_for_input()?
+            };
+            match woken {
+                Wake::Ready | Wake::TimedOut => {}
+                Wake::OutputClosed => return Err(Error::OutputClosed),
+                Wake::Stopped => return Ok(Left::Stopped),
             }
-        } else {
-            has_input = true;
-            let since = Instant::now();
-            let woken = ends.wait_for_input(monitor.stop())?;
-            add_since(&meter.input_waited_ns, since);
-            woken
-        };
-        match woken {
-            Wake::Ready | Wake::TimedOut => {}
-            Wake::OutputClosed => return Err(Error::OutputClosed),
-            Wake::Stopped => return Ok(Left::Stopped),
         }
     }
-}
 
-fn wait_for_room(monitor: &Monitor, ends: &dyn Ends, credit: &mut Credit) -> Result<Wake, Error> {
-    let since = Instant::now();
-    let filling = ends.input_is_filling();
-    let woken = ends.wait_for_room(monitor.stop(), Some(if filling { credit.left() } else { PATIENCE }))?;
-    add_since(&monitor.meter().output_blocked_ns, since);
-    if filling {
-        credit.spend(since.elapsed());
+    fn splice(&mut self, most: usize) -> Result<Step, Error> {
+        Ok(match self.ends.try_splice(SPLICE_BYTES_MAX.min(most))? {
+            Spliced::Unfit => Step::Left(Left::Unfit),
+            Spliced::Moved(0) => Step::Left(Left::InputEnded),
+            Spliced::WouldBlock => Step::WouldBlock,
+            Spliced::Moved(n) => {
+                let meter = self.monitor.meter();
+                for counter in [&meter.bytes_in, &meter.bytes_out, &meter.spliced_bytes] {
+                    counter.fetch_add(n as u64, Relaxed);
+                }
+                self.moved += n as u64;
+                self.credit.earn(n);
+                Step::Moved(n)
+            }
+        })
     }
-    Ok(woken)
+
+    fn copy(&mut self, most: usize) -> Result<Step, Error> {
+        let mut bytes = [0; TRICKLE_BYTES];
+        let Some(n) = self.ends.try_read(&mut bytes[..TRICKLE_BYTES.min(most)])? else { return Ok(Step::WouldBlock) };
+        if n == 0 {
+            return Ok(Step::Left(Left::InputEnded));
+        }
+        let meter = self.monitor.meter();
+        meter.bytes_in.fetch_add(n as u64, Relaxed);
+        let written = self.ends.try_write(&bytes[..n])?.unwrap_or(0);
+        meter.bytes_out.fetch_add(written as u64, Relaxed);
+        self.moved += written as u64;
+        if written == n {
+            return Ok(Step::Moved(n));
+        }
+        let mut rest = self.monitor.pool().take();
+        rest.extend(&bytes[written..n]);
+        Ok(Step::Left(Left::OutputFull(Some(rest))))
+    }
+
+    fn wait_for_input(&self) -> Result<Wake, Error> {
+        let since = Instant::now();
+        let woken = self.ends.wait_for_input(self.monitor.stop())?;
+        add_since(&self.monitor.meter().input_waited_ns, since);
+        Ok(woken)
+    }
+
+    fn wait_for_room(&mut self) -> Result<Wake, Error> {
+        let since = Instant::now();
+        let filling = self.ends.input_is_filling();
+        let patience = if filling { self.credit.left() } else { PATIENCE };
+        let woken = self.ends.wait_for_room(self.monitor.stop(), Some(patience))?;
+        add_since(&self.monitor.meter().output_blocked_ns, since);
+        if filling {
+            self.credit.spend(since.elapsed());
+        }
+        Ok(woken)
+    }
 }
 
 /// How long the producer may yet be kept waiting for the consumer.

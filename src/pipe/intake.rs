@@ -53,20 +53,21 @@ impl Intake<'_> {
     /// False: it was stopped before the input ended.
     fn take_all_in(&mut self) -> Result<bool, Error> {
         loop {
+            let mut begun = None;
             if self.bypass {
                 let caught_up = |state: &mut State| (!state.lets_outflow_catch_up()).then(|| state.holds_nothing());
                 match self.monitor.wait(Role::CatchUp, None, caught_up) {
                     None => return Ok(false),
                     Some(false) => {}
                     Some(true) => match bypass::run(self.monitor, self.ends, &mut self.pacer)? {
-                        Left::OutputFull => {}
+                        Left::OutputFull(rest) => begun = rest,
                         Left::Unfit => self.bypass = false,
                         Left::InputEnded => return Ok(true),
                         Left::Stopped => return Ok(false),
                     },
                 }
             }
-            match self.take_in()? {
+            match self.take_in(begun)? {
                 Next::Another => {}
                 Next::InputEnded => return Ok(true),
                 Next::Stopped => return Ok(false),
@@ -74,9 +75,10 @@ impl Intake<'_> {
         }
     }
 
-    /// Fills a chunk and hands it over; or leaves it staged, and waits until there is more.
-    fn take_in(&mut self) -> Result<Next, Error> {
-        let mut chunk = self.monitor.update(State::unstage).unwrap_or_else(|| self.monitor.pool().take());
+    /// Fills a chunk, one that was begun if there is one, and hands it over; or leaves it staged, and waits until there is more.
+    fn take_in(&mut self, begun: Option<Buffer>) -> Result<Next, Error> {
+        let begun = begun.or_else(|| self.monitor.update(State::unstage));
+        let mut chunk = begun.unwrap_or_else(|| self.monitor.pool().take());
         loop {
             let room = (self.chunk_bytes - chunk.len()).min(self.pacer.piece_bytes_max());
             let read = match self.ends.try_read(&mut chunk.spare_mut()[..room]) {

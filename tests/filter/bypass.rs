@@ -26,7 +26,7 @@ fn file_of(bytes: &[u8]) -> File {
 }
 
 #[test]
-fn a_trickle_is_spliced_to_the_last_byte() {
+fn a_trickle_passes_by_to_the_last_byte() {
     let mut filter = Filter::start("");
     let (mut producer, mut consumer) = (filter.input(), filter.output());
     for round in 0..100_u8 {
@@ -38,8 +38,23 @@ fn a_trickle_is_spliced_to_the_last_byte() {
     drop(producer);
     assert_eq!(read_all(consumer), b"");
     let (_, _, figures) = filter.end();
-    assert_eq!((&figures["spliced_bytes"], &figures["bypasses"]), (&100.into(), &1.into()), "{figures}");
+    assert_eq!((&figures["bypasses"], &figures["bytes_out"]), (&1.into(), &100.into()), "{figures}");
     assert_eq!(figures["memory_peak_bytes"], 0, "nothing was buffered: {figures}");
+}
+
+#[test]
+fn a_trickle_fills_the_pipe_with_bytes_and_not_with_splices() {
+    let mut filter = Filter::start("-m 4M");
+    let (mut producer, consumer) = (filter.input(), filter.output());
+    // One at a time, or they would come together.
+    for _ in 0..2000 {
+        producer.write_all(&[7; 100]).unwrap();
+        std::thread::sleep(Duration::from_micros(50));
+    }
+    drop(producer);
+    assert!(read_all(consumer) == [7; 200_000]);
+    let (_, _, figures) = filter.end();
+    assert_eq!((&figures["bypasses"], &figures["memory_peak_bytes"]), (&1.into(), &0.into()), "{figures}");
 }
 
 #[test]
@@ -131,7 +146,7 @@ fn a_read_rate_holds_in_the_bypass() {
     let input = noise(1 << 20);
     let start = std::time::Instant::now();
     let (out, figures) = through("-r 2M", &input, read_all);
-    assert!(out == input && figures["spliced_bytes"] == input.len(), "{figures}");
+    assert!(out == input && figures["spliced_bytes"].as_u64() > Some(1 << 19), "{figures}");
     // Half a second, less the burst of a tenth that a start may have.
     assert!(start.elapsed() > Duration::from_millis(350), "{:?}", start.elapsed());
 }

@@ -1,9 +1,9 @@
 //! What one chunk costs, part by part, and what the whole engine moves: `cargo bench`.
 //!
 //! Every codec of the table, checksums, the fixed-size structures of the format, the buffers in memory, a pipe whose
-//! consumer keeps up, and a file copied into a pipe. Throughput is of raw bytes. `cargo bench -- --test` runs each once,
-//! to see that it runs; `cargo bench --bench micro -- --sample-count 10` is quick. How spillpipe compares with other
-//! tools: benches/compare.
+//! consumer keeps up, and a file copied into a pipe. Throughput is of raw bytes. `cargo bench -- --test` runs each
+//! once, to see that it runs; `cargo bench --bench micro -- --sample-count 10` is quick. How spillpipe compares with
+//! other tools: benches/compare.
 
 #![allow(clippy::cast_possible_truncation, reason = "lengths of chunks")]
 
@@ -257,8 +257,8 @@ fn consume(mut pipe: PipeReader) -> usize {
     }
 }
 
-/// A file from the page cache into a pipe that a thread drains, per size in KiB: until the copy has returned, when up to
-/// a pipe's 64 KiB are still to be drained.
+/// A file from the page cache into a pipe that a thread drains, per size in KiB: until the copy has returned, when up
+/// to a pipe's 64 KiB are still to be drained.
 mod copy {
     use super::{Bencher, BytesCount, CALL_BYTES, consume};
     use std::fs::File;

@@ -3,9 +3,9 @@
 //! ```text
 //! cargo run --release --example sqldump -- 1.2G > dump.sql
 //! ```
-//! Six tables of a web shop, one after another as in a dump: short rows of numbers and enumerations, long ones of prose,
-//! logs, serialised settings, and hashes that do not compress. So the ratio differs from table to table, as it does
-//! in a real dump; `benches/compare` prints what it is over all. Words follow Zipf's law, values are correlated as
+//! Six tables of a web shop, one after another as in a dump: short rows of numbers and enumerations, long ones of
+//! prose, logs, serialised settings, and hashes that do not compress. So the ratio differs from table to table, as it
+//! does in a real dump; `benches/compare` prints what it is over all. Words follow Zipf's law, values are correlated as
 //! real ones are (times ascend, items belong to the order before, the same visitor comes again).
 #![allow(
     clippy::cast_precision_loss,

@@ -1,5 +1,5 @@
-//! A disk-backed pipe: between a fast producer and a slow consumer it takes data at full speed and keeps on disk only the
-//! difference between the two, compressed, in checksummed segments that vanish as they drain.
+//! A disk-backed pipe: between a fast producer and a slow consumer it takes data at full speed and keeps on disk only
+//! the difference between the two, compressed, in checksummed segments that vanish as they drain.
 //!
 //! ```
 //! use spillpipe::pipe::{Options, Pipe};
@@ -32,8 +32,8 @@
 //! | [`format`](mod@format) | the bytes; docs/format.md is the normative text |
 //! | [`units`] | sizes as people write them |
 //!
-//! What it does not do: keep data across processes (a spill lives and dies with its process), encrypt, or run anywhere but on
-//! Linux.
+//! What it does not do: keep data across processes (a spill lives and dies with its process), encrypt, or run anywhere
+//! but on Linux.
 
 pub mod codec;
 pub mod copy;

@@ -1,7 +1,7 @@
 //! Sizes as people write and read them: `256K`, `1.5G`, `5%` in; `61 MiB` out.
 //!
-//! All units are powers of 1024, as in mbuffer and pv: `1K`, `1Ki`, `1KB`, `1KiB` and `1k` are all 1024 bytes. Pure, and
-//! never in floating point where a byte could be lost on the way in.
+//! All units are powers of 1024, as in mbuffer and pv: `1K`, `1Ki`, `1KB`, `1KiB` and `1k` are all 1024 bytes. Pure,
+//! and never in floating point where a byte could be lost on the way in.
 
 use std::fmt;
 use std::str::FromStr;

@@ -5,11 +5,12 @@
 //! cargo bench --bench compare -- P3 P8 --runs 9      these rows
 //! cargo bench --bench compare -- --help
 //! ```
-//! How it measures: the tools take turns within each round, so that what slows the machine slows all of them. Before each
-//! measurement earlier files are removed, the file system is synced, and the input is in the page cache. Producer and
-//! consumer are threads of this program, which take no more than copying does. Figures are medians with their spread, ratios
-//! are taken round by round. What comes out is compared with what went in, by length always and by checksum at least
-//! once for each tool of a row. What is missing or fails is named; a failure makes the exit status 1, an unmet goal does not.
+//! How it measures: the tools take turns within each round, so that what slows the machine slows all of them. Before
+//! each measurement earlier files are removed, the file system is synced, and the input is in the page cache. Producer
+//! and consumer are threads of this program, which take no more than copying does. Figures are medians with their
+//! spread, ratios are taken round by round. What comes out is compared with what went in, by length always and by
+//! checksum at least once for each tool of a row. What is missing or fails is named; a failure makes the exit status 1,
+//! an unmet goal does not.
 #![allow(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,

@@ -12,7 +12,8 @@ pub(crate) struct Contest {
 }
 
 impl Contest {
-    /// Measures each of the tools `runs` times; each round begins with another one. What fails is told and not tried again.
+    /// Measures each of the tools `runs` times; each round begins with another one. What fails is told and not tried
+    /// again.
     pub(crate) fn run(
         row: &str,
         runs: usize,

@@ -24,7 +24,8 @@ pub(crate) struct Seen {
     pub(crate) killed: bool,
 }
 
-/// Looks at these processes, and at what is in `dir`, until nobody holds the other end of `stop`. If they are not done by
+/// Looks at these processes, and at what is in `dir`, until nobody holds the other end of `stop`. If they are not done
+/// by
 /// `until`, they hang, and are killed.
 #[expect(clippy::needless_pass_by_value, reason = "it moves into the thread that watches")]
 pub(crate) fn watch(pids: &[u32], dir: &Path, start: Instant, until: Instant, stop: Receiver<()>) -> Seen {

@@ -12,7 +12,8 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A disk-backed pipe: takes what a fast producer writes at once, and keeps on disk only what a slow consumer lags behind
+/// A disk-backed pipe: takes what a fast producer writes at once, and keeps on disk only what a slow consumer lags
+/// behind
 ///
 /// Reads standard input and writes standard output. While the consumer keeps up, data passes straight through; when
 /// it lags, the difference is held in memory, then compressed and checksummed in nameless files, which vanish as
@@ -113,9 +114,10 @@ pub(super) struct FilterArgs {
 
     /// Copy every byte, also while the consumer keeps up
     ///
-    /// By default bytes then go straight from a pipe, socket or file to a pipe, or from a pipe to a file, by splice(2). Of an
-    /// input file, the pages themselves do: overwriting it in place changes what the consumer has not read yet, up to
-    /// 1 MiB. --digest and --write-rate copy anyhow.
+    /// By default bytes go straight from a pipe, local socket or file into an output that is a pipe, by splice(2),
+    /// while nothing is buffered and they come 4 KiB and more at a time. Of an input file, the pages themselves go:
+    /// overwriting it in place changes what the consumer has not read yet, up to 1 MiB. --digest and --write-rate copy
+    /// anyhow.
     #[arg(long, help_heading = ENDS)]
     pub(super) no_splice: bool,
 

@@ -10,9 +10,9 @@
 //! ```
 //!
 //! *Plain* is `read` and `write`. It is also what the other ways end in: when the kernel refuses a call for these two
-//! descriptors, and when a call says that the input has ended (files in /proc and /sys say so at once to some calls; only
-//! a read that gives nothing is the end). *Relayed* is splicing through a pipe of our own. Where a call would do and plain is
-//! written all the same, plain was measured to be faster.
+//! descriptors, and when a call says that the input has ended (files in /proc and /sys say so at once to some calls;
+//! only a read that gives nothing is the end). *Relayed* is splicing through a pipe of our own. Where a call would do
+//! and plain is written all the same, plain was measured to be faster.
 //!
 //! Why relayed: while a `splice` waits for a socket, it keeps the pipe locked, and whoever is at its other end waits
 //! too, even to take what is in the pipe already. Nobody waits for a pipe of our own.
@@ -68,9 +68,9 @@ use transfer::Transfer;
 /// - A consumer that has gone raises SIGPIPE as `write` does; Rust programs ignore it, and get an error.
 ///
 /// # Errors
-/// [`CopyError`] with what the system said, and what had been written by then: among its kinds are `BrokenPipe` when the
-/// consumer has gone, `StorageFull` when there is no room. That a call does not work for these two descriptors is no
-/// error.
+/// [`CopyError`] with what the system said, and what had been written by then: among its kinds are `BrokenPipe` when
+/// the consumer has gone, `StorageFull` when there is no room. That a call does not work for these two descriptors is
+/// no error.
 pub fn copy(input: impl AsFd, output: impl AsFd, bytes_max: Option<u64>) -> Result<u64, CopyError> {
     Transfer::new(input.as_fd(), output.as_fd(), bytes_max).run()
 }

@@ -9,8 +9,8 @@ use std::os::fd::BorrowedFd;
 /// Most that one call is asked for. The kernel's own limit is 2 GiB less a page; a file system that shares extents
 /// wants whole blocks.
 const CALL_BYTES_MAX: u64 = 1 << 30;
-/// Both ends are ready, and still EAGAIN, so many times in a row: the file system's own idea of it (some versions of ZFS
-/// have it). Plain calls will do.
+/// Both ends are ready, and still EAGAIN, so many times in a row: the file system's own idea of it (some versions of
+/// ZFS have it). Plain calls will do.
 const FALSE_ALARMS_MAX: u32 = 3;
 
 /// How one way went.

@@ -160,7 +160,8 @@ impl Record {
     ///
     /// # Errors
     /// [`FormatError::Magic`] when there is no record here, [`FormatError::Foreign`] when there is one of another
-    /// segment; [`FormatError::Checksum`] when it is damaged; [`FormatError::TooLong`] and [`FormatError::Field`] when a field is out of bounds.
+    /// segment; [`FormatError::Checksum`] when it is damaged; [`FormatError::TooLong`] and [`FormatError::Field`] when
+    /// a field is out of bounds.
     pub fn decode(bytes: &[u8; RECORD_BYTES], key: &SegmentKey) -> Result<Self, FormatError> {
         let fields = Fields::decode(bytes, key, TAG_CHUNK, "chunk record")?;
         let codec = CodecId::from_code(fields.codec).filter(|c| c.fits(key.family)).ok_or(FormatError::Field {

@@ -1,6 +1,7 @@
 //! The seek table at the end of a sealed segment: the zstd project's *seekable format*, as it stands in
 //! `contrib/seekable_format/zstd_seekable_compression_format.md` of its source: a skippable frame of 8-byte entries
-//! (compressed size, decompressed size) and a 9-byte footer. Derived from the records, never trusted for more than speed.
+//! (compressed size, decompressed size) and a 9-byte footer. Derived from the records, never trusted for more than
+//! speed.
 
 use super::{CHUNKS_PER_SEGMENT_MAX, FormatError};
 

@@ -1,8 +1,9 @@
 //! How the memory is shared out: every stage's part of the pool, settled before the first byte.
 //!
 //! The parts add up to the pool, each stage keeps to its own, and none ever waits for a buffer that another stage
-//! holds: there is nothing to deadlock on. Of what is not needed to keep the workers going, half is the ring's. Of the other
-//! half the window gets a quarter; the rest lets chunks wait for an encoder, so that a burst need not go to disk raw.
+//! holds: there is nothing to deadlock on. Of what is not needed to keep the workers going, half is the ring's. Of the
+//! other half the window gets a quarter; the rest lets chunks wait for an encoder, so that a burst need not go to disk
+//! raw.
 
 use super::options::{CHUNKS_IN_MEMORY_MIN, MEMORY_BYTES_MIN, Options, OptionsError, THREADS_MAX};
 use crate::codec::encoder_bytes_max;
@@ -30,7 +31,8 @@ pub(super) struct Bounds {
     pub(super) ring: usize,
     /// Chunks that may wait for an encoder.
     pub(super) encode_queue: usize,
-    /// Chunks between intake and ring, these and the ones that are being encoded. Each holds one buffer, and while it is encoded two.
+    /// Chunks between intake and ring, these and the ones that are being encoded. Each holds one buffer, and while it
+    /// is encoded two.
     pub(super) in_flight: usize,
     /// Frames between ring and window; the window's slot is taken when the frame is fetched.
     pub(super) fetched: usize,
@@ -48,7 +50,8 @@ impl Bounds {
         if !(1..=THREADS_MAX).contains(&threads) {
             return Err(OptionsError::Threads { threads });
         }
-        // A power of two, because contexts grow with the chunk at powers of two: what fits goes on fitting as memory grows.
+        // A power of two, because contexts grow with the chunk at powers of two: what fits goes on fitting as memory
+        // grows.
         let chunk_bytes = chunk_bytes.min(1 << (memory_bytes / CHUNKS_IN_MEMORY_MIN).ilog2());
         let buffer_bytes = buffer_bytes(chunk_bytes);
         let per_thread = encoder_bytes_max(codec, chunk_bytes) + DECODER_BYTES_MAX;
@@ -72,7 +75,7 @@ impl Bounds {
     }
 }
 
-/// A buffer holds a raw chunk, or the longest frame of one and the record behind it, in whole pages.
+/// A buffer holds a raw chunk, or a record and the longest frame of one, in whole pages.
 fn buffer_bytes(chunk_bytes: usize) -> usize {
     let raw_len = u32::try_from(chunk_bytes).unwrap_or(CHUNK_BYTES_MAX);
     let frame = Family::ALL.map(|family| frame_bytes_max(family, raw_len)).into_iter().max().unwrap_or(raw_len);

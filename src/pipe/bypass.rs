@@ -1,5 +1,5 @@
-//! The bypass: while nothing is buffered, bytes go straight from the input to the output, by `splice(2)`, without
-//! passing through this process.
+//! The bypass: while nothing is buffered, bytes go straight from the input to the output, by `splice(2)`, which copies
+//! nothing; a trickle by way of a page on the stack.
 //!
 //! ```text
 //!                   the output is full, and the producer would have to wait
@@ -11,11 +11,12 @@
 //! ([`State::holds_nothing`]), nothing will be until intake brings it, and outflow stays asleep meanwhile. What
 //! comes next is what goes out next, whoever moves it.
 //!
-//! Both turns are taken so that the producer gains by it. A full output alone is no reason to buffer: two processes that
-//! share a machine make each other wait all the time, and buffering what the consumer is about to take anyhow costs them
-//! the machine's time. It is one when the consumer takes less than could be buffered ([`Credit`]). And when all that is buffered
-//! is in the window and the consumer reads, intake lets outflow catch up ([`State::lets_outflow_catch_up`]) rather than to
-//! run ahead of it: a moment later the producer has the bypass again, which is faster than any buffer.
+//! Both turns are taken so that the producer gains by it. A full output alone is no reason to buffer: two processes
+//! that share a machine make each other wait all the time, and buffering what the consumer is about to take anyhow
+//! costs them the machine's time. It is one when the consumer takes less than could be buffered ([`Credit`]). And when
+//! all that is buffered is in the window and the consumer reads, intake lets outflow catch up
+//! ([`State::lets_outflow_catch_up`]) rather than to run ahead of it: a moment later the producer has the bypass again,
+//! which is faster than any buffer.
 //!
 //! [`State::holds_nothing`]: super::state::State::holds_nothing
 //! [`State::lets_outflow_catch_up`]: super::state::State::lets_outflow_catch_up
@@ -25,6 +26,7 @@ use super::event::Error;
 use super::meter::add_since;
 use super::monitor::Monitor;
 use super::pacer::Pacer;
+use crate::format::CHUNK_BYTES_MIN;
 use crate::ring::Buffer;
 use crate::sys::poll::Wake;
 use crate::sys::stream::Spliced;
@@ -35,7 +37,8 @@ use std::time::{Duration, Instant};
 const SPLICE_BYTES_MAX: usize = 1 << 20;
 /// Less than this is a trickle, which is copied: a splice takes one of the few places in the output's pipe for however
 /// few bytes, so that lines of a consumer that stalls a moment would fill it. The model checker's pipes are smaller.
-const TRICKLE_BYTES: usize = if cfg!(all(test, shuttle)) { 64 } else { 4096 };
+const TRICKLE_BYTES: usize = if cfg!(all(test, shuttle)) { 256 } else { 4096 };
+const _: () = assert!(TRICKLE_BYTES <= CHUNK_BYTES_MIN as usize, "what was read and not written fits into a chunk");
 /// How long a full output is waited for, while the input has room for what the producer writes meanwhile.
 const PATIENCE: Duration = Duration::from_millis(1);
 
@@ -77,36 +80,55 @@ pub(super) fn run(monitor: &Monitor, ends: &dyn Ends, pacer: &mut Pacer) -> Resu
     left
 }
 
+/// How the next bytes are moved.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Splice,
+    /// There is something to read: so if nothing can be spliced, it is for want of room.
+    SpliceWhatIsThere,
+    Copy,
+}
+
 impl Bypass<'_> {
     fn run(&mut self, pacer: &mut Pacer) -> Result<Left, Error> {
-        let mut trickles = false;
-        // There is something to read: so if nothing can be spliced, it is for want of room.
-        let mut has_input = false;
+        let mut way = Way::Splice;
         loop {
             let most = pacer.piece_bytes_max();
-            let n = match if trickles { self.copy(most)? } else { self.splice(most)? } {
-                Step::Left(left) => return Ok(left),
+            let n = match if way == Way::Copy { self.copy(most)? } else { self.splice(most)? } {
+                Step::Left(left) => {
+                    if let Left::OutputFull(Some(read)) = &left {
+                        pacer.spend(read.len(), Instant::now());
+                    }
+                    return Ok(left);
+                }
                 Step::Moved(n) => n,
                 Step::WouldBlock => 0,
             };
-            let woken = if let Some(rest) = pacer.spend(n, Instant::now()) {
-                self.monitor.stop().sleep(rest).map_err(Error::Input)?
-            } else if n >= TRICKLE_BYTES {
-                (trickles, has_input) = (false, false);
-                continue;
-            } else if n == 0 && has_input {
-                has_input = false;
-                match self.wait_for_room()? {
-                    Wake::TimedOut => return Ok(Left::OutputFull(None)),
-                    woken => woken,
+            let woken = match (n, way) {
+                (0, Way::SpliceWhatIsThere) => {
+                    way = Way::Splice;
+                    self.wait_for_room()?
                 }
-            } else {
-                trickles |= n > 0;
-                has_input = !trickles;
-                self.wait_for_input()?
+                (0, _) => {
+                    way = if way == Way::Copy { way } else { Way::SpliceWhatIsThere };
+                    self.wait_for_input()?
+                }
+                _ => {
+                    way = if n < TRICKLE_BYTES { Way::Copy } else { Way::Splice };
+                    match pacer.spend(n, Instant::now()) {
+                        Some(rest) => match self.monitor.stop().sleep(rest).map_err(Error::Input)? {
+                            Wake::TimedOut => continue,
+                            woken => woken,
+                        },
+                        // The sooner we sleep, the sooner the consumer has its turn on a shared core.
+                        None if way == Way::Copy => self.wait_for_input()?,
+                        None => continue,
+                    }
+                }
             };
             match woken {
-                Wake::Ready | Wake::TimedOut => {}
+                Wake::Ready => {}
+                Wake::TimedOut => return Ok(Left::OutputFull(None)),
                 Wake::OutputClosed => return Err(Error::OutputClosed),
                 Wake::Stopped => return Ok(Left::Stopped),
             }
@@ -116,7 +138,7 @@ impl Bypass<'_> {
     fn splice(&mut self, most: usize) -> Result<Step, Error> {
         Ok(match self.ends.try_splice(SPLICE_BYTES_MAX.min(most))? {
             Spliced::Unfit => Step::Left(Left::Unfit),
-            Spliced::Moved(0) => Step::Left(Left::InputEnded),
+            Spliced::Ended => Step::Left(Left::InputEnded),
             Spliced::WouldBlock => Step::WouldBlock,
             Spliced::Moved(n) => {
                 let meter = self.monitor.meter();

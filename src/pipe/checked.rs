@@ -1,8 +1,8 @@
 //! The engine under shuttle: every stage as it is, a thread each, on ends and a disk that are played, in one
 //! interleaving after another.
 //!
-//! What must hold in each: it comes to an end (shuttle reports a deadlock, and steps without end); what came out is what
-//! went in, in order, to the last byte if nothing failed; a failure of any stage ends all of them, and is what is
+//! What must hold in each: it comes to an end (shuttle reports a deadlock, and steps without end); what came out is
+//! what went in, in order, to the last byte if nothing failed; a failure of any stage ends all of them, and is what is
 //! reported; no buffer is lost.
 //!
 //! `RUSTFLAGS="--cfg shuttle" cargo test --lib --no-default-features --release pipe::checked`
@@ -33,7 +33,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const CHUNK_BYTES: usize = 256;
-/// A frame of a chunk, the record behind it, and more.
+/// A record, the frame of a chunk, and more.
 const BUFFER_BYTES: usize = 1024;
 /// What a played kernel pipe holds.
 const PIPE_BYTES: u64 = 600;
@@ -176,7 +176,7 @@ impl Ends for Played {
         let room = PIPE_BYTES - (places.out - places.read);
         let n = match self.readable(&places)? {
             None => return Ok(Spliced::WouldBlock),
-            Some(0) => return Ok(Spliced::Moved(0)),
+            Some(0) => return Ok(Spliced::Ended),
             Some(_) if room == 0 => return Ok(Spliced::WouldBlock),
             Some(readable) => readable.min(room).min(len as u64),
         };
@@ -265,7 +265,8 @@ fn run(splices: bool, when_full: WhenFull, trouble: fn() -> Trouble) {
                 }
             });
         }
-        // On a thread of its own: the end of an outer scope's last thread would end shuttle's waiting for the inner one.
+        // On a thread of its own: the end of an outer scope's last thread would end shuttle's waiting for the inner
+        // one.
         scope.spawn(move || run_stages(bounds.threads, intake, outflow, disk));
     });
     monitor.update(|_| ());

@@ -13,8 +13,8 @@ use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-/// When the store is asked, after something was written, whether there is upkeep to be done.
-const UPKEEP_AFTER_WRITE: Duration = Duration::from_millis(250);
+/// After a write, and between two calls for upkeep, so much time goes by at least.
+const UPKEEP_PAUSE_MIN: Duration = Duration::from_millis(250);
 
 /// What both need.
 #[derive(Clone, Copy)]
@@ -54,23 +54,25 @@ impl Disk<'_> {
         let meter = self.monitor.meter();
         let write_bytes = self.limits.write_bytes();
         let mut blocks = Vec::new();
+        let mut file_bytes_max = u64::MAX;
         let mut upkeep = None;
         loop {
             let step = |state: &mut State| state.take_spill_job(write_bytes, &mut blocks);
             let job = match self.monitor.wait_at_most(Role::Spill, upkeep, step) {
                 Waited::Step(job) => job,
                 Waited::TimedOut => {
-                    upkeep = self.store.upkeep();
+                    upkeep = self.store.upkeep().map(|pause| pause.max(UPKEEP_PAUSE_MIN));
                     continue;
                 }
                 Waited::Over => break,
             };
-            upkeep = Some(UPKEEP_AFTER_WRITE);
+            upkeep = Some(UPKEEP_PAUSE_MIN);
             let SpillJob::Write { disk_bytes, segments, newest, resuming } = job else {
                 tail.finish();
                 continue;
             };
-            match self.write(&mut tail, &mut blocks, &Situation { disk_bytes, segments, newest, resuming })? {
+            let now = Situation { disk_bytes, segments, newest, resuming };
+            match self.write(&mut tail, &mut file_bytes_max, &mut blocks, &now)? {
                 Written::Done { bytes, disk_room } => {
                     meter.spilled_bytes.fetch_add(bytes, Relaxed);
                     let mut count = Count::default();
@@ -103,7 +105,13 @@ impl Disk<'_> {
         Ok(())
     }
 
-    fn write(&self, tail: &mut Tail<'_>, blocks: &mut [Block], now: &Situation) -> Result<Written, Error> {
+    fn write(
+        &self,
+        tail: &mut Tail<'_>,
+        file_bytes_max: &mut u64,
+        blocks: &mut [Block],
+        now: &Situation,
+    ) -> Result<Written, Error> {
         let need_bytes = blocks.iter().map(Block::stored_bytes_max).sum();
         let room = self.limits.room(self.store, now.disk_bytes, need_bytes, now.resuming);
         let room = match room.map_err(|e| self.error("look for room in", e))? {
@@ -114,17 +122,20 @@ impl Disk<'_> {
             return Ok(Written::Done { bytes: 0, disk_room: room.fraction });
         };
         let at_most = now.segments >= self.limits.segments_max;
-        let segment_bytes = if at_most { u64::MAX } else { room.segment_bytes };
+        let segment_bytes = if at_most { u64::MAX } else { room.segment_bytes.min(*file_bytes_max) };
         let (family, offset) = (first.family(), first.offset());
         let mut begins = !tail.continues(family, segment_bytes, now.newest);
         loop {
             if begins && let Some(reason) = self.begin(tail, family, offset, now)? {
                 return Ok(Written::Full(reason));
             }
+            let reached = tail.segment_bytes();
             match tail.append(blocks) {
                 Ok(bytes) => return Ok(Written::Done { bytes, disk_room: room.fraction }),
-                // As large as a file may become: what it holds stays, and the next one begins.
-                Err(e) if e.kind() == ErrorKind::FileTooLarge && !begins => begins = true,
+                // As large as a file may become: what it holds stays, and the next one begins, here and from now on.
+                Err(e) if e.kind() == ErrorKind::FileTooLarge && !begins => {
+                    (begins, *file_bytes_max) = (true, reached);
+                }
                 Err(e) if is_full(&e) => return Ok(Written::Full(FullReason::System(e))),
                 Err(e) => return Err(self.error("spill to", e)),
             }

@@ -20,8 +20,7 @@ pub(super) trait Ends: Sync {
     /// Writes what there is room for, at least a byte; `None` when there is no room now.
     fn try_write(&self, bytes: &[u8]) -> Result<Option<usize>, Error>;
 
-    /// Moves up to `len` bytes, more than 0, from the input to the output. [`Spliced::Unfit`] also when the consumer
-    /// went away.
+    /// Moves up to `len` bytes, more than 0, from the input to the output.
     fn try_splice(&self, len: usize) -> Result<Spliced, Error>;
 
     /// Waits for something to read, or the input's end. Not longer than there is a consumer.
@@ -72,7 +71,7 @@ impl Ends for Descriptors<'_> {
 
     fn try_splice(&self, len: usize) -> Result<Spliced, Error> {
         self.input.try_splice(&self.output, len).or_else(|error| match error.kind() {
-            // The consumer went away. If the input has ended, too, that is no failure: the plain way finds out.
+            // The consumer went away. If the input has ended, too, that is no failure: reading tells.
             io::ErrorKind::BrokenPipe => Ok(Spliced::Unfit),
             // The output is a pipe, which fails in no other way.
             _ => Err(Error::Input(error)),

@@ -38,7 +38,8 @@ pub(super) struct Intake<'a> {
 }
 
 impl Intake<'_> {
-    /// Runs until the end of the input, or until all is over. An input that fails has ended: what it gave before goes out.
+    /// Runs until the end of the input, or until all is over. An input that fails has ended: what it gave before goes
+    /// out.
     pub(super) fn run(mut self) -> Result<(), Error> {
         let cause = match self.take_all_in() {
             Ok(true) => None,
@@ -75,11 +76,16 @@ impl Intake<'_> {
         }
     }
 
-    /// Fills a chunk, one that was begun if there is one, and hands it over; or leaves it staged, and waits until there is more.
+    /// Fills a chunk, one that was begun if there is one, and hands it over; or leaves it staged, and waits until there
+    /// is more.
     fn take_in(&mut self, begun: Option<Buffer>) -> Result<Next, Error> {
         let begun = begun.or_else(|| self.monitor.update(State::unstage));
         let mut chunk = begun.unwrap_or_else(|| self.monitor.pool().take());
         loop {
+            // One that was begun may be full: to read nothing into it would look like the end.
+            if chunk.len() == self.chunk_bytes {
+                return Ok(if self.hand_over(chunk)? { Next::Another } else { Next::Stopped });
+            }
             let room = (self.chunk_bytes - chunk.len()).min(self.pacer.piece_bytes_max());
             let read = match self.ends.try_read(&mut chunk.spare_mut()[..room]) {
                 Ok(read) => read,

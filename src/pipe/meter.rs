@@ -128,7 +128,7 @@ pub struct Snapshot {
     pub bytes_out: u64,
     /// Of these, bytes that were spliced: never copied through this process, nor buffered.
     pub spliced_bytes: u64,
-    /// Times that splicing went on again, because nothing was buffered any more.
+    /// Times that bytes began to pass by unbuffered, at first or because nothing was buffered any more.
     pub bypasses: u64,
     /// Time that the producer had to wait because neither memory nor disk took more.
     pub producer_waited: Duration,

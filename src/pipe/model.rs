@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use std::sync::Arc;
 
 const CHUNK_BYTES: usize = 4096;
-/// A frame, the record behind it, in whole pages.
+/// A record and a frame, in whole pages.
 const BUFFER_BYTES: usize = 3 * 4096;
 /// Far more rounds than the largest case needs to drain.
 const ROUNDS_MAX: usize = 100_000;

@@ -4,7 +4,7 @@
 //! the lock no longer than it takes to handle one chunk. After every change, each role that has sleepers and
 //! something to do gets one of them woken ([`State::ready`] is the same predicate that the step itself obeys), and who
 //! is woken wakes the next: no wake-up can be lost, and nobody is woken in vain. While one is on its way, no second one
-//! is called for, and all calls are made with the lock open: who is woken finds it free.
+//! is called for, and all calls but the last, to all, are made with the lock open: who is woken finds it free.
 
 use super::event::Error;
 use super::meter::{Meter, add_since};
@@ -170,11 +170,11 @@ impl Monitor {
     fn sleep<'l>(&self, role: Role, time: Option<Duration>, shared: MutexGuard<'l, Shared>) -> MutexGuard<'l, Shared> {
         let waker = &self.wakers[role as usize];
         let recheck = (role == Role::Spill && shared.state.recheck_is_due()).then_some(RECHECK);
-        let Some(time) = recheck.into_iter().chain(time).min() else {
+        let Some(at_most) = recheck.into_iter().chain(time).min() else {
             return waker.wait(shared).unwrap_or_else(PoisonError::into_inner);
         };
-        let (mut shared, timeout) = waker.wait_timeout(shared, time).unwrap_or_else(PoisonError::into_inner);
-        if timeout.timed_out() && recheck.is_some() {
+        let (mut shared, timeout) = waker.wait_timeout(shared, at_most).unwrap_or_else(PoisonError::into_inner);
+        if timeout.timed_out() && recheck == Some(at_most) {
             shared.state.retry_spill();
         }
         shared

@@ -40,8 +40,8 @@ pub struct Options {
     /// Most bytes a second to hand out. Default: no limit.
     pub write_rate: Option<NonZeroU64>,
     /// Whether bytes may go from the input to the output by `splice(2)` while nothing is buffered. Default: yes. It is
-    /// not done where the bytes are to be seen ([`Pipe::tap`](super::Pipe::tap)) or held back (`write_rate`), nor
-    /// between ends that the kernel does not splice. Of an input that is a file, up to 1 MiB in the output's pipe are
+    /// not done where the bytes are to be seen ([`Pipe::tap`](super::Pipe::tap)) or held back (`write_rate`), nor for a
+    /// trickle, nor where the output is no pipe. Of an input that is a file, up to 1 MiB in the output's pipe are
     /// the file's own pages then: who overwrites them in place changes what the consumer is about to read.
     pub splice: bool,
 }

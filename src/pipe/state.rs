@@ -351,8 +351,8 @@ impl State {
         !self.input_ended && self.full.as_ref().is_some_and(|full| !full.retry)
     }
 
-    /// What there is to do for the spiller, and in `blocks`, which is empty, what there is to write: at most so many bytes,
-    /// unless a single block is longer.
+    /// What there is to do for the spiller, and in `blocks`, which is empty, what there is to write: at most so many
+    /// bytes, unless a single block is longer.
     pub(super) fn take_spill_job(&mut self, write_bytes: u64, blocks: &mut Vec<Block>) -> Option<SpillJob> {
         if self.can_spill() {
             self.room_came_back = false;
@@ -464,7 +464,7 @@ impl State {
         Some(chunk)
     }
 
-    /// The chunk that was taken out has been written.
+    /// Outflow waits for room in the output, or no longer.
     pub(super) fn set_output_full(&mut self, full: bool) {
         self.output_full = full;
     }
@@ -474,6 +474,7 @@ impl State {
         !self.output_full && self.ring_is_idle() && !self.holds_nothing()
     }
 
+    /// The chunk that was taken out has been written.
     pub(super) fn handed_out(&mut self) {
         self.handing_out = 0;
     }

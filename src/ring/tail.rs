@@ -57,6 +57,12 @@ impl<'s> Tail<'s> {
         })
     }
 
+    /// Bytes of the open segment, 0 if there is none.
+    #[must_use]
+    pub fn segment_bytes(&self) -> u64 {
+        self.current.as_ref().map_or(0, |current| current.file.len())
+    }
+
     /// Lets go of the open segment, if there is one: it takes no more.
     pub fn finish(&mut self) {
         self.current = None;

@@ -6,8 +6,8 @@ use crate::format::{
     SegmentKey, StreamOffset, crc32,
 };
 
-/// Skippable frames with these magics may stand between chunks, for what later versions may add. None is one flipped bit
-/// away from the magic of our own structures, so that damage to a record is never taken for such a frame.
+/// Skippable frames with these magics may stand between chunks, for what later versions may add. None is one flipped
+/// bit away from the magic of our own structures, so that damage to a record is never taken for such a frame.
 const SKIPPABLE_MAGICS: std::ops::RangeInclusive<u32> = 0x184D_2A51..=0x184D_2A57;
 const SKIPPABLE_HEADER_BYTES: u64 = 8;
 /// Longest skippable frame of others that a reader steps over.
@@ -40,7 +40,8 @@ pub enum Next {
 /// #     store: StoreId([7; 16]), number: SegmentNumber(1), first_seq: ChunkSeq(0), first_offset: StreamOffset(0),
 /// #     chunk_bytes_max: 4096, salt: Salt(9), created_ns: 0, family: Family::Lz4,
 /// # };
-/// let file = write_all(&header, false, &[Chunk::new(b"one", Codec::Lz4), Chunk::new(b"two", Codec::Raw)], EndState::End);
+/// let file = write_all(&header, false, &[Chunk::new(b"one", Codec::Lz4), Chunk::new(b"two", Codec::Raw)],
+/// EndState::End);
 ///
 /// let mut walker = SegmentWalker::new(&header);
 /// let (mut decoder, mut out) = (Decoder::default(), Vec::new());

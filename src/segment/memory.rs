@@ -89,8 +89,8 @@ pub fn write_all(header: &SegmentHeader, checksum: bool, chunks: &[Chunk<'_>], e
 /// #     store: StoreId([7; 16]), number: SegmentNumber(1), first_seq: ChunkSeq(0), first_offset: StreamOffset(0),
 /// #     chunk_bytes_max: 4096, salt: Salt(9), created_ns: 0, family: Family::Zstd,
 /// # };
-/// let mut file = write_all(&header, true, &[Chunk::new(&[b'x'; 3000], Codec::Zstd(ZstdLevel::DEFAULT))], EndState::End);
-/// let mut out = Vec::new();
+/// let mut file = write_all(&header, true, &[Chunk::new(&[b'x'; 3000], Codec::Zstd(ZstdLevel::DEFAULT))],
+/// EndState::End); let mut out = Vec::new();
 /// let (read_header, seal) = read_all(&file, |_record, raw| out.extend_from_slice(raw))?;
 /// assert_eq!((read_header, seal.chunks, out), (header, 1, vec![b'x'; 3000]));
 ///

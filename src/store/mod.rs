@@ -135,7 +135,7 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// Does what is to be done beside reading and writing, such as keeping caches small, and says after how long it
     /// wants to be called again, if nothing is written meanwhile. `None`: not any more. It is only called for good
-    /// manners: nothing is lost without.
+    /// manners, by the thread that writes, at most four times a second: nothing is lost without.
     fn upkeep(&self) -> Option<Duration> {
         None
     }

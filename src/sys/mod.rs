@@ -1,4 +1,5 @@
-//! The system calls that std does not offer, by way of rustix; nothing else in the crate makes any.
+//! The system calls that std does not offer, by way of rustix; beside them only the store's own directory calls are
+//! made elsewhere.
 //!
 //! Each file holds one concern, and no state beyond descriptors that its caller gave. Every error is what the system
 //! said, untouched, so that callers can match [`std::io::Error::kind`] and `raw_os_error`; what was being done to

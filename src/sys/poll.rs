@@ -51,8 +51,8 @@ impl Stop {
 /// Waits until `input` can be read, the consumer of `output` goes away, or `stop` is raised.
 ///
 /// When several happened at once, the first of that list counts: an end that comes at the same time as the consumer's
-/// leaves nothing to be lost, and with bytes it is `write` that tells. An output on which nothing can go away (a regular
-/// file, /dev/null) never ends the wait.
+/// leaves nothing to be lost, and with bytes it is `write` that tells. An output on which nothing can go away (a
+/// regular file, /dev/null) never ends the wait.
 ///
 /// # Errors
 /// EBADF when one of them is not open; what the system said otherwise.
@@ -72,7 +72,8 @@ pub(crate) fn wait_readable(input: BorrowedFd<'_>, output: BorrowedFd<'_>, stop:
     })
 }
 
-/// Waits until `output` takes something, its consumer goes away (`write` will tell), `stop` is raised, or `timeout` is over.
+/// Waits until `output` takes something, its consumer goes away (`write` will tell), `stop` is raised, or `timeout` is
+/// over.
 ///
 /// # Errors
 /// EBADF when it is not open; what the system said otherwise.

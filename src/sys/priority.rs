@@ -3,8 +3,8 @@
 /// Steps of niceness: at 5, a thread gets a third of the time that one at 0 gets.
 const STEPS: i32 = 5;
 
-/// Lets the calling thread take what others leave, more or less: the rest of the process and, when they are busy, its neighbours go
-/// first. A refusal (some containers) is ignored: it is only slower then.
+/// Lets the calling thread take what others leave, more or less: the rest of the process and, when they are busy, its
+/// neighbours go first. A refusal (some containers) is ignored: it is only slower then.
 pub(crate) fn step_back() {
     // On Linux this is the calling thread's alone.
     let _ = rustix::process::nice(STEPS);

@@ -1,4 +1,5 @@
-//! The calls that a copy from one descriptor to another is made of, and what a descriptor is, which decides between them.
+//! The calls that a copy from one descriptor to another is made of, and what a descriptor is, which decides between
+//! them.
 //!
 //! Every call starts at the descriptors' own positions and advances them by what it returns, as `read` and `write` do.
 //! Which pairs of descriptors the kernel takes depends on its version and on the file systems: see [`is_refusal`].

@@ -6,14 +6,15 @@
 //! user's) is polled, and takes as much as surely fits. Whatever is left (a terminal, a device) is polled before it is
 //! read, and written as it is, blocking.
 //!
-//! Bytes can also be spliced from one to the other, which copies nothing, if the output is a pipe: then the call
-//! can be told not to block. Into a file or a socket it cannot, and the producer would wait for a slow disk or peer.
+//! Bytes can also be spliced from one to the other, which copies nothing, if the output is a pipe of our own: then the
+//! call can be told not to block. Into a file or a socket it cannot, and the producer would wait for a slow disk or
+//! peer; nor out of a TCP socket, where another reader may be faster.
 
 use super::poll::{readable_now, writable_now};
+use super::splice::{Kind, is_refusal, splice_now};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::{Errno, ioctl_fionread, retry_on_intr};
 use rustix::net::{RecvFlags, SendFlags, SocketType, recv, send, sockopt};
-use rustix::pipe::{SpliceFlags, splice};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -42,11 +43,13 @@ enum How {
 /// What came of a splice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Spliced {
-    /// So many bytes went over; 0 at the end of the input.
+    /// So many bytes went over, more than 0.
     Moved(usize),
     /// Nothing is there now, or the output is full.
     WouldBlock,
-    /// These two do not splice: an `O_APPEND` file, some files of /proc. Nothing went over.
+    /// The input has ended.
+    Ended,
+    /// These two do not splice, or not any more: reading and writing will tell. Nothing went over.
     Unfit,
 }
 
@@ -108,10 +111,13 @@ impl<'f> Stream<'f> {
         let from = match &self.how {
             How::Own(_) | How::Shared | How::File => true,
             // Of datagrams, an empty one is not the end.
-            How::Socket => sockopt::socket_type(self.fd).is_ok_and(|kind| kind == SocketType::STREAM),
+            How::Socket => {
+                Kind::of(self.fd).is_ok_and(|kind| kind == Kind::LocalSocket)
+                    && sockopt::socket_type(self.fd).is_ok_and(|kind| kind == SocketType::STREAM)
+            }
             How::Other => false,
         };
-        from && matches!(output.how, How::Own(_) | How::Shared)
+        from && matches!(output.how, How::Own(_))
     }
 
     /// Moves up to `len` bytes, more than 0, from here to `output`, without a copy where the kernel can.
@@ -119,16 +125,19 @@ impl<'f> Stream<'f> {
     /// # Errors
     /// What the system said, of either end: EPIPE is the output's.
     pub(crate) fn try_splice(&self, output: &Self, len: usize) -> io::Result<Spliced> {
-        if matches!(self.how, How::Socket) && !readable_now(self.fd)? {
-            return Ok(Spliced::WouldBlock);
-        }
-        let (from, to) = (self.own(), output.own());
-        match retry_on_intr(|| splice(from, None, to, None, len, SpliceFlags::NONBLOCK | SpliceFlags::MOVE)) {
+        match splice_now(self.own(), output.own(), len) {
+            Ok(0) if self.is_pipe() => Ok(Spliced::Ended),
+            // Of other inputs, some end for splice before they do for read: at the length that a file system tells.
+            Ok(0) => Ok(Spliced::Unfit),
             Ok(n) => Ok(Spliced::Moved(n)),
-            Err(Errno::AGAIN) => Ok(Spliced::WouldBlock),
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Ok(Spliced::Unfit),
-            Err(error) => Err(error.into()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Spliced::WouldBlock),
+            Err(error) if is_refusal(&error) => Ok(Spliced::Unfit),
+            Err(error) => Err(error),
         }
+    }
+
+    fn is_pipe(&self) -> bool {
+        matches!(self.how, How::Own(_) | How::Shared)
     }
 
     fn own(&self) -> BorrowedFd<'_> {

@@ -9,7 +9,7 @@ use spillpipe::pipe::{Options, Pipe, WhenFull};
 use spillpipe::store::SegmentName;
 use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write as _, pipe};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -124,6 +124,7 @@ fn a_segment_that_is_read_to_its_end_while_a_write_to_it_fails_is_room_that_come
 struct SmallFiles {
     file_bytes_max: u64,
     lengths: Mutex<BTreeMap<SegmentName, u64>>,
+    refused: AtomicUsize,
 }
 
 impl Interfere for SmallFiles {
@@ -131,6 +132,7 @@ impl Interfere for SmallFiles {
         let mut lengths = self.lengths.lock().unwrap();
         let len = lengths.entry(name).or_default();
         if *len + bytes as u64 > self.file_bytes_max {
+            self.refused.fetch_add(1, Relaxed);
             return Err(io::Error::from_raw_os_error(EFBIG));
         }
         *len += bytes as u64;
@@ -141,13 +143,15 @@ impl Interfere for SmallFiles {
 #[test]
 fn a_file_that_is_too_large_is_followed_by_another() {
     let input: Arc<[u8]> = noise(23, 12 * MIB).into();
-    let disk = Arc::new(SmallFiles { file_bytes_max: 3 << 20, lengths: Mutex::default() });
+    let disk =
+        Arc::new(SmallFiles { file_bytes_max: 3 << 20, lengths: Mutex::default(), refused: AtomicUsize::new(0) });
     let mut options = options();
     options.spill.when_full = WhenFull::Fail;
     let outcome = pile_up_then_drain(options, Interfered::boxed(&disk), &input);
     let end = outcome.result.expect("that is no full disk");
     assert_same(&outcome.output, &input);
     assert!(end.segments > 2, "{end:?}");
+    assert!(disk.refused.load(Relaxed) < 3, "it learns how large a file may be");
 }
 
 #[test]

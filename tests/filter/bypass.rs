@@ -5,6 +5,7 @@ use serde_json::Value;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::time::Duration;
@@ -77,21 +78,12 @@ fn a_consumer_that_stalls_gets_the_rest_out_of_the_buffer_and_then_the_bypass_ag
 }
 
 #[test]
-fn socket_and_file_are_spliced_into_a_pipe() {
+fn local_socket_and_file_are_spliced_into_a_pipe() {
     let input = noise(3 << 20);
     let (mut producer, end) = UnixStream::pair().unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut tcp = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let (tcp_end, _) = listener.accept().unwrap();
     std::thread::scope(|scope| {
         scope.spawn(|| producer.write_all(&input).and_then(|()| producer.shutdown(std::net::Shutdown::Write)).unwrap());
-        scope.spawn(|| tcp.write_all(&input).and_then(|()| tcp.shutdown(std::net::Shutdown::Write)).unwrap());
-        let ends: [(&str, Stdio); 3] = [
-            ("unix socket", std::os::fd::OwnedFd::from(end).into()),
-            ("TCP socket", std::os::fd::OwnedFd::from(tcp_end).into()),
-            ("file", file_of(&input).into()),
-        ];
-        for (name, end) in ends {
+        for (name, end) in [("socket", Stdio::from(OwnedFd::from(end))), ("file", file_of(&input).into())] {
             let (out, figures) = from("", end);
             assert!(out == input, "{name}");
             assert!(figures["spliced_bytes"].as_u64() > Some(0), "{name}: {figures}");
@@ -99,13 +91,33 @@ fn socket_and_file_are_spliced_into_a_pipe() {
     });
 }
 
+/// `splice` takes a byte out of band for the end.
+#[test]
+fn a_tcp_input_is_read_past_what_is_out_of_band() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut producer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (end, _) = listener.accept().unwrap();
+    let input = noise(100_000);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            producer.write_all(&input[..50_000]).unwrap();
+            rustix::net::send(&producer, b"!", rustix::net::SendFlags::OOB).unwrap();
+            producer.write_all(&input[50_000..]).unwrap();
+            producer.shutdown(std::net::Shutdown::Write).unwrap();
+        });
+        assert!(from("", OwnedFd::from(end)).0 == input);
+    });
+}
+
 #[test]
 fn ends_that_do_not_splice_are_copied() {
-    // A file of /proc that cannot be spliced from, a device, and outputs that are no pipes.
-    let (out, figures) = from("", File::open("/proc/self/environ").unwrap());
-    assert_eq!(figures["bytes_out"], out.len());
-    let (_, figures) = from("-i /dev/null", Stdio::null());
-    assert_eq!(figures["bytes_out"], 0);
+    // Files that the kernel makes up as they are read, a device, and outputs that are no pipes.
+    let own = |path: &str| std::fs::read(path).unwrap();
+    for path in ["/proc/filesystems", "/proc/version", "/sys/kernel/mm/transparent_hugepage/enabled"] {
+        assert_eq!(from("", File::open(path).unwrap()).0, own(path), "{path}");
+    }
+    let (out, figures) = from("", File::open("/dev/null").unwrap());
+    assert!(out.is_empty() && figures["spliced_bytes"] == 0);
     let (dir, input) = (tempfile::tempdir().unwrap(), noise(1 << 20));
     let path = dir.path().join("log");
     for (what, output) in [
@@ -120,6 +132,29 @@ fn ends_that_do_not_splice_are_copied() {
         assert_eq!((&figures["spliced_bytes"], &figures["bytes_out"]), (&0.into(), &input.len().into()), "{what}");
     }
     assert!(std::fs::read(&path).unwrap() == [input.clone(), input].concat());
+}
+
+/// What was read and could not be written filled the chunk, and reading nothing into it looked like the end.
+#[test]
+fn a_trickle_into_a_full_pipe_is_not_the_end_with_the_smallest_chunks() {
+    let mut filter = Filter::start("-m 4M -s 4K");
+    let (mut producer, consumer) = (filter.input(), filter.output());
+    let size = || rustix::pipe::fcntl_getpipe_size(&consumer).unwrap();
+    let before = size();
+    super::until("the pipe has grown", || size() > before || before >= 1 << 20);
+    let size = size();
+    // Whole pages are spliced, a place in the pipe each: all but one.
+    let mut input = noise(size - 4096);
+    producer.write_all(&input).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    for piece in [noise(10), noise(200 << 10)] {
+        producer.write_all(&piece).unwrap();
+        input.extend(piece);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    drop(producer);
+    assert!(read_all(consumer) == input);
+    assert!(filter.end().0.success());
 }
 
 #[test]

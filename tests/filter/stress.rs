@@ -68,7 +68,8 @@ impl Places {
     }
 }
 
-/// Writes for so long, in bursts; between most of them the consumer may come to where it is: so all stages have their turn.
+/// Writes for so long, in bursts; between most of them the consumer may come to where it is: so all stages have their
+/// turn.
 fn produce(mut to: impl Write, time: Duration, places: &Places) -> u64 {
     let (start, mut dice, mut place, mut bytes) = (Instant::now(), Dice(1), 0, vec![0; 256 << 10]);
     while start.elapsed() < time {
@@ -148,7 +149,7 @@ fn seconds() -> u64 {
 #[test]
 #[ignore = "takes half a minute"]
 fn stress_between_bypass_window_and_ring() {
-    let figures = stress("-m 4M", Duration::from_secs(seconds()));
+    let figures = stress("-m 4M -s 4K", Duration::from_secs(seconds()));
     println!("{figures}");
     let flips = figures["bypasses"].as_u64().unwrap();
     assert!(flips >= 5 * seconds(), "{flips} times into the bypass is little: {figures}");

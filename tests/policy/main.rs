@@ -76,8 +76,8 @@ proptest! {
         // Encoders share two cores; more of them than cores is not what anybody gets by default.
         prop_assume!(!crowded || workers <= 2);
         let (auto, raw) = (sim(Choice::Auto), sim(Choice::Fixed(Codec::Raw)));
-        // What a few chunks take, for no policy knows the producer before it has begun. Besides 2 % of the time; 10 % where
-        // a burst takes the cores away from a chunk in hand.
+        // What a few chunks take, for no policy knows the producer before it has begun. Besides 2 % of the time; 10 %
+        // where a burst takes the cores away from a chunk in hand.
         let tolerance_ns = SECOND / if crowded { 10 } else { 50 } + 5 * ns_at(chunk_bytes, 181.0);
         prop_assert!(auto.waited_ns <= raw.waited_ns + tolerance_ns, "{} > {}", auto.waited(), raw.waited());
     }

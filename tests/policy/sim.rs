@@ -12,8 +12,8 @@ use spillpipe::format::CodecId;
 use std::collections::{BTreeSet, VecDeque};
 
 pub(crate) const CHUNK_BYTES: u32 = 256 << 10;
-/// Slots of the queue in front of the encoders: at 64 MiB of memory and two workers; and the fewest that there are, which
-/// a simulation takes as 6 more than two a worker.
+/// Slots of the queue in front of the encoders: at 64 MiB of memory and two workers; and the fewest that there are,
+/// which a simulation takes as 6 more than two a worker.
 pub(crate) const LONG: usize = 88;
 pub(crate) const SHORT: usize = 0;
 pub(crate) const QUEUES: [usize; 2] = [SHORT, LONG];

@@ -1,7 +1,7 @@
 //! P8: one short line through the tool and back to who wrote it, again and again.
 //!
-//! Where the scheduler puts the two decides more than what they do: on one core they take turns in a few microseconds, on
-//! two each waits for the other's core to wake from its sleep. So both are measured, each on purpose.
+//! Where the scheduler puts the two decides more than what they do: on one core they take turns in a few microseconds,
+//! on two each waits for the other's core to wake from its sleep. So both are measured, each on purpose.
 
 use super::{Goal, Line, Report};
 use crate::context::Context;

@@ -105,8 +105,8 @@ fn beside_codec(
     Ok(report)
 }
 
-/// mbuffer between two commands. It takes as much disk as it is told beforehand, and time to write it, so it is told what
-/// the first command will make of the input: more would be unfair.
+/// mbuffer between two commands. It takes as much disk as it is told beforehand, and time to write it, so it is told
+/// what the first command will make of the input: more would be unfair.
 fn between(context: &Context, flow: &Flow<'_>, around: (&str, &str)) -> io::Result<Tool> {
     let before = Tool::typed(around.0);
     let mut bytes = flow.bytes;

@@ -5,8 +5,8 @@ use super::{Load, Outcome, Plan};
 use crate::codec::{Codec, ZstdLevel};
 use crate::format::{CodecId, Family};
 
-/// Storage is tight, then scarce: mean fill of the queue in front of the disk, and room left on it. A disk that is the limit
-/// keeps that queue full; a chunk that held up those behind it only fills it for a moment.
+/// Storage is tight, then scarce: mean fill of the queue in front of the disk, and room left on it. A disk that is the
+/// limit keeps that queue full; a chunk that held up those behind it only fills it for a moment.
 const SPILL_TIGHT: f32 = 0.75;
 const SPILL_SCARCE: f32 = 0.9;
 /// Weight of the latest chunk in that mean.

@@ -159,8 +159,8 @@ impl<F: Clone> Plan<F> {
         self.with_sweep(advice, now)
     }
 
-    /// Nothing may have been written or read: a sweep, if one is due, and in how long the next will be. Always as long again
-    /// as it took since the last was found cold: the disk catches up or does not, and nobody is to notice us try.
+    /// Nothing may have been written or read: a sweep, if one is due, and in how long the next will be. Always as long
+    /// again as it took since the last was found cold: the disk catches up or does not, and nobody is to notice us try.
     pub(super) fn sweep(&mut self, now: Duration) -> (Steps<F>, Option<Duration>) {
         let unsettled = self.unsettled(now).is_some();
         let steps = self.with_sweep(Vec::new(), now);

@@ -15,8 +15,8 @@
 //!
 //! # What the simulation assumes
 //! * Bytes that were synced stay as they are, also in a sector that a later append shares with them.
-//! * An entry is durable after [`Store::sync`](super::Store::sync) only, and a segment's bytes after [`Append::sync`](super::Append::sync) only; neither
-//!   brings the other along (some file systems are kinder).
+//! * An entry is durable after [`Store::sync`](super::Store::sync) only, and a segment's bytes after
+//!   [`Append::sync`](super::Append::sync) only; neither brings the other along (some file systems are kinder).
 //! * A failed sync made nothing durable that a crash would have to keep, and a segment's cannot be repeated.
 //! * Names are not reused: of several unsynced changes to one name, only the first and the last state are seen.
 

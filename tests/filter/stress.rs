@@ -1,7 +1,7 @@
 //! The hand-over between bypass, window and ring, thousands of times: random writes, random reads, stalls on either
 //! side, signals. Every byte is told by its place, so nothing has to be kept to compare with.
 //!
-//! `SPILLPIPE_STRESS_SECONDS` sets the time for each of both ways; 15 without it.
+//! `SPILLPIPE_STRESS_SECONDS` sets the time for each of both ways; 30 without it.
 
 use super::{Filter, PATIENCE};
 use serde_json::Value;
@@ -143,7 +143,7 @@ fn stress(options: &str, time: Duration) -> Value {
 }
 
 fn seconds() -> u64 {
-    std::env::var("SPILLPIPE_STRESS_SECONDS").map_or(15, |text| text.parse().expect("a number of seconds"))
+    std::env::var("SPILLPIPE_STRESS_SECONDS").map_or(30, |text| text.parse().expect("a number of seconds"))
 }
 
 #[test]

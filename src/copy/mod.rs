@@ -65,7 +65,9 @@ use transfer::Transfer;
 /// - Holes in a file arrive as zeros, unless the file system shares the extents.
 /// - Sockets must be streams: datagrams have bounds that a copy does not keep.
 /// - A file that is appended to itself never ends, as with `read` and `write`, unless there is a limit.
-/// - A consumer that has gone raises SIGPIPE as `write` does; Rust programs ignore it, and get an error.
+/// - A consumer that has gone raises SIGPIPE as `write` does; Rust programs ignore it, and get an error. A file that
+///   may not grow further raises SIGXFSZ, which they do not ignore.
+/// - It cannot be ended from outside, and while it waits for the input it does not see the consumer leave.
 ///
 /// # Errors
 /// [`CopyError`] with what the system said, and what had been written by then: among its kinds are `BrokenPipe` when

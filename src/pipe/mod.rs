@@ -144,7 +144,8 @@ impl Pipe {
 
     /// Moves all of `input` to `output`, and returns when the last byte has been handed out.
     ///
-    /// The flags of neither are changed: both may be shared with other processes.
+    /// The flags of neither are changed: both may be shared with other processes. A process that has a limit on the size
+    /// of files and no handler for SIGXFSZ dies of it, as of any write.
     ///
     /// # Errors
     /// [`Error`]: the first cause. What had been handed out by then is a prefix of the input, every byte verified.

@@ -204,7 +204,7 @@ fn shelf(bencher: Bencher<'_, '_>, frame_kib: usize) {
             stored.advance(RECORD_BYTES + frame_bytes);
             shelf.push(StoredChunk::new(info(frame_bytes), stored));
         }
-        while let Some(chunk) = shelf.pop(&pool) {
+        while let Some(chunk) = shelf.pop(&pool).expect("as it was put there") {
             black_box(chunk.info);
         }
     });

@@ -5,7 +5,7 @@ use super::event::{Error, Event};
 use super::monitor::{Monitor, Waited};
 use super::state::{Place, Role, SpillJob, State};
 use crate::format::{Family, StreamOffset};
-use crate::ring::{Block, Count, DiskLimits, FullReason, Head, HeadError, Tail};
+use crate::ring::{AppendError, Block, Count, DiskLimits, FullReason, Head, HeadError, Tail};
 use crate::store::{SegmentName, Store, is_full};
 use crate::sys::limits::out_of_descriptors;
 use std::io::{self, ErrorKind};
@@ -130,14 +130,18 @@ impl Disk<'_> {
                 return Ok(Written::Full(reason));
             }
             let reached = tail.segment_bytes();
-            match tail.append(blocks) {
+            let error = match tail.append(blocks) {
                 Ok(bytes) => return Ok(Written::Done { bytes, disk_room: room.fraction }),
+                Err(AppendError::Damaged(source)) => return Err(Error::DamagedMemory { source }),
+                Err(AppendError::Io(error)) => error,
+            };
+            match error {
                 // As large as a file may become: what it holds stays, and the next one begins, here and from now on.
-                Err(e) if e.kind() == ErrorKind::FileTooLarge && !begins => {
+                e if e.kind() == ErrorKind::FileTooLarge && !begins => {
                     (begins, *file_bytes_max) = (true, reached);
                 }
-                Err(e) if is_full(&e) => return Ok(Written::Full(FullReason::System(e))),
-                Err(e) => return Err(self.error("spill to", e)),
+                e if is_full(&e) => return Ok(Written::Full(FullReason::System(e))),
+                e => return Err(self.error("spill to", e)),
             }
         }
     }

@@ -141,7 +141,7 @@ impl<'s> Model<'s> {
 
     /// As the monitor does after every change.
     fn settle(&mut self) {
-        self.state.settle();
+        self.state.settle().unwrap();
         let _ = self.state.backlog_bytes(); // It would underflow here.
         if self.writing.is_some() {
             return;
@@ -289,7 +289,7 @@ impl<'s> Model<'s> {
         if !self.tail.continues(family, segment_bytes, newest) {
             let segment = self.tail.begin(family, offset).unwrap();
             let drained = self.state.began_segment(segment);
-            self.state.settle();
+            self.state.settle().unwrap();
             self.remove(drained);
         }
         if matches!(fate, Fate::FullAfterBegin) {

@@ -197,7 +197,10 @@ impl Monitor {
     }
 
     fn settle(&self, shared: &mut Shared) -> Calls {
-        shared.state.settle();
+        if let Err(source) = shared.state.settle() {
+            shared.error.get_or_insert(Error::DamagedMemory { source });
+            self.end(shared);
+        }
         if shared.state.is_over() {
             self.end(shared);
         }

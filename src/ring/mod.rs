@@ -28,9 +28,9 @@ pub use head::{Head, HeadError, Readable};
 pub use limits::{DiskLimits, FullReason, Headroom, Room};
 pub use pool::{Buffer, Pool};
 pub use shelf::{Block, Shelf, StoredChunk};
-pub use tail::Tail;
+pub use tail::{AppendError, Tail};
 
-use crate::format::{HEADER_BYTES, SegmentHeader};
+use crate::format::{FormatError, HEADER_BYTES, SegmentHeader};
 use crate::store::{Read, SegmentName};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -178,7 +178,10 @@ impl Ring {
     }
 
     /// Takes the oldest chunk, if it is in memory.
-    pub fn pop_from_memory(&mut self) -> Option<StoredChunk> {
+    ///
+    /// # Errors
+    /// [`FormatError`] when its record is not what was put there.
+    pub fn pop_from_memory(&mut self) -> Result<Option<StoredChunk>, FormatError> {
         if self.front.is_empty() && self.segments.is_empty() && self.under_way == 0 {
             // Nothing is on disk: what waits to be written is the oldest, and need not be.
             while self.front.blocks() < self.front_blocks_max() {

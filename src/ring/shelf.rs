@@ -15,7 +15,8 @@
 
 use super::{Buffer, ChunkInfo, Count, Pool};
 use crate::format::{
-    CHUNK_BYTES_MAX, ChunkSeq, Family, HEADER_BYTES, RECORD_BYTES, Record, Salt, SegmentKey, StoreId, StreamOffset,
+    CHUNK_BYTES_MAX, ChunkSeq, Family, FormatError, HEADER_BYTES, RECORD_BYTES, Record, Salt, SegmentKey, StoreId,
+    StreamOffset,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -64,13 +65,16 @@ pub struct Block {
     start: usize,
     /// What its records are encoded with.
     key: SegmentKey,
+    /// Stream offset of its first chunk.
+    offset: StreamOffset,
     count: Count,
 }
 
 impl Block {
     fn new(chunk: StoredChunk) -> Self {
         let StoredChunk { info, stored } = chunk;
-        let mut block = Self { stored, start: 0, key: unplaced(info.family), count: Count::default() };
+        let (key, offset) = (unplaced(info.family), info.offset);
+        let mut block = Self { stored, start: 0, key, offset, count: Count::default() };
         block.enter(0, &info);
         block
     }
@@ -91,23 +95,23 @@ impl Block {
         self.count += Count { chunks: 1, raw_bytes: u64::from(info.raw_len) };
     }
 
-    fn record(&self, at: usize) -> Record {
+    fn record(&self, at: usize) -> Result<Record, FormatError> {
         let record = self.stored.filled()[at..].first_chunk().expect("a block ends behind a frame");
-        Record::decode(record, &self.key).expect("it was encoded with this key")
+        Record::decode(record, &self.key)
     }
 
     /// Gives its chunks their records in the segment of `key`, numbered from `seq` on. Returns the number that comes
-    /// next.
-    pub(super) fn stamp(&mut self, key: &SegmentKey, mut seq: ChunkSeq) -> ChunkSeq {
+    /// next. Fails when a record is not what was put there.
+    pub(super) fn stamp(&mut self, key: &SegmentKey, mut seq: ChunkSeq) -> Result<ChunkSeq, FormatError> {
         let mut at = self.start;
         while at < self.stored.len() {
-            let record = Record { seq, ..self.record(at) };
+            let record = Record { seq, ..self.record(at)? };
             self.stored.filled_mut()[at..][..RECORD_BYTES].copy_from_slice(&record.encode(key));
             at += stored_bytes(record.frame_len);
             seq = record.next_seq();
         }
         self.key = *key;
-        seq
+        Ok(seq)
     }
 
     /// Records and frames, as they belong into the segment that it was last stamped for.
@@ -124,7 +128,7 @@ impl Block {
     /// Stream offset of its first chunk.
     #[must_use]
     pub fn offset(&self) -> StreamOffset {
-        self.record(self.start).offset
+        self.offset
     }
 
     /// Bytes that it takes on disk, at most: records, frames, and a header in case a segment begins with it.
@@ -174,22 +178,26 @@ impl Shelf {
     }
 
     /// Takes the oldest chunk, in a buffer of its own: the block's, when it is alone there.
-    pub fn pop(&mut self, pool: &Arc<Pool>) -> Option<StoredChunk> {
-        let block = self.blocks.front_mut()?;
-        let info = ChunkInfo::of(&block.record(block.start), block.key.family);
+    ///
+    /// # Errors
+    /// [`FormatError`] when its record is not what was put there.
+    pub fn pop(&mut self, pool: &Arc<Pool>) -> Result<Option<StoredChunk>, FormatError> {
+        let Some(block) = self.blocks.front_mut() else { return Ok(None) };
+        let info = ChunkInfo::of(&block.record(block.start)?, block.key.family);
         let end = block.start + stored_bytes(info.frame_len);
         let last = end == block.stored.len();
         if last && block.start == 0 {
-            return self.blocks.pop_front().map(|block| StoredChunk { info, stored: block.stored });
+            return Ok(self.blocks.pop_front().map(|block| StoredChunk { info, stored: block.stored }));
         }
         let mut stored = pool.take();
         stored.extend(&block.stored.filled()[block.start..end]);
         block.start = end;
+        block.offset.0 += u64::from(info.raw_len);
         block.count -= Count { chunks: 1, raw_bytes: u64::from(info.raw_len) };
         if last {
             self.blocks.pop_front();
         }
-        Some(StoredChunk { info, stored })
+        Ok(Some(StoredChunk { info, stored }))
     }
 
     /// The oldest block, when it is `whole`: another has been begun behind it, so no more is packed into it.
@@ -245,18 +253,31 @@ mod tests {
     }
 
     #[test]
+    fn a_record_that_was_damaged_in_memory_is_an_error_and_no_panic() {
+        let pool = Pool::new(1000, 2);
+        for byte in 0..RECORD_BYTES {
+            let mut shelf = Shelf::default();
+            shelf.push(chunk(&pool, 0, 10));
+            shelf.blocks[0].stored.filled_mut()[byte] ^= 1;
+            let header = header(1, 0);
+            assert!(shelf.pop(&pool).is_err(), "byte {byte}");
+            assert!(shelf.blocks[0].stamp(&header.key(), header.first_seq).is_err(), "byte {byte}");
+        }
+    }
+
+    #[test]
     fn a_block_that_could_not_be_written_goes_into_the_next_segment_or_is_read_from_memory() {
         let pool = Pool::new(1000, 3);
         let mut shelf = Shelf::default();
         for (i, len) in [10, 20, 30].into_iter().enumerate() {
             shelf.push(chunk(&pool, 1000 * i as u64, len));
         }
-        assert_eq!(shelf.pop(&pool).map(|chunk| chunk.info.frame_len), Some(10));
+        assert_eq!(shelf.pop(&pool).unwrap().map(|chunk| chunk.info.frame_len), Some(10));
 
         for header in [header(1, 5), header(2, 77)] {
             let mut block = shelf.pop_block().expect("a block");
             let mut walker = SegmentWalker::new(&header);
-            assert_eq!(block.stamp(&header.key(), header.first_seq), ChunkSeq(header.first_seq.0 + 2));
+            assert_eq!(block.stamp(&header.key(), header.first_seq), Ok(ChunkSeq(header.first_seq.0 + 2)));
             for expected in [20, 30] {
                 let at = usize::try_from(walker.at()).expect("small") - HEADER_BYTES;
                 let record = block.stored()[at..].first_chunk().expect("a record");
@@ -269,7 +290,7 @@ mod tests {
 
         assert_eq!(shelf.blocks[0].count(), Count { chunks: 2, raw_bytes: 2000 });
         for len in [20, 30] {
-            let chunk = shelf.pop(&pool).expect("a chunk");
+            let chunk = shelf.pop(&pool).unwrap().expect("a chunk");
             assert_eq!((chunk.info.frame_len, chunk.frame()), (len.into(), &vec![len; len.into()][..]));
         }
         assert!(shelf.is_empty() && pool.bytes_out() == 0, "every buffer is back");

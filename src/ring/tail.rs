@@ -2,7 +2,8 @@
 
 use super::{BLOCKS_PER_WRITE_MAX, Block, Segment};
 use crate::format::{
-    CHUNKS_PER_SEGMENT_MAX, ChunkSeq, Family, HEADER_BYTES, Salt, SegmentHeader, SegmentNumber, StoreId, StreamOffset,
+    CHUNKS_PER_SEGMENT_MAX, ChunkSeq, Family, FormatError, HEADER_BYTES, Salt, SegmentHeader, SegmentNumber, StoreId,
+    StreamOffset,
 };
 use crate::store::{Append, SegmentName, Store};
 use crate::sys;
@@ -108,19 +109,19 @@ impl<'s> Tail<'s> {
     /// written.
     ///
     /// # Errors
-    /// What the system said. None of the chunks counts as written, and the segment takes no more: the next write
+    /// [`AppendError`]. None of the chunks counts as written, and the segment takes no more: the next write
     /// must [`begin`](Self::begin) another, for which they get other records.
     ///
     /// # Panics
     /// When no segment is open, or there are more blocks than [`Ring::spill`](super::Ring::spill) gives at once.
-    pub fn append(&mut self, blocks: &mut [Block]) -> io::Result<u64> {
+    pub fn append(&mut self, blocks: &mut [Block]) -> Result<u64, AppendError> {
         let current = self.current.as_mut().expect("a segment is begun before it is appended to");
         let key = current.header.key();
         let mut seq = self.next_seq;
         let mut parts = [IoSlice::new(&[]); BLOCKS_PER_WRITE_MAX];
         let parts = &mut parts[..blocks.len()];
         for (part, block) in parts.iter_mut().zip(blocks) {
-            seq = block.stamp(&key, seq);
+            seq = block.stamp(&key, seq).map_err(AppendError::Damaged)?;
             *part = IoSlice::new(block.stored());
         }
         let before = current.file.len();
@@ -131,8 +132,17 @@ impl<'s> Tail<'s> {
             }
             Err(error) => {
                 self.current = None;
-                Err(error)
+                Err(AppendError::Io(error))
             }
         }
     }
+}
+
+/// Why chunks could not be written.
+#[derive(Debug)]
+pub enum AppendError {
+    /// What the system said.
+    Io(io::Error),
+    /// A record in memory is not what was put there.
+    Damaged(FormatError),
 }

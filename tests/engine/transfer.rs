@@ -47,6 +47,7 @@ fn transfer(options: Options, store: Box<dyn Store>, input: &Arc<[u8]>, spilled_
         let (mut consumer, sink) = pipe().expect("a pipe");
         // The engine may give up before it has read all: then the write fails, which is as it should be. The end of
         // the input comes after the pile: from then on nothing is spilled any more.
+        let empty = input.is_empty();
         let (piled, all_piled) = sync_channel::<()>(1);
         let feeding = thread(move || {
             let _ = producer.write_all(&input);
@@ -61,13 +62,15 @@ fn transfer(options: Options, store: Box<dyn Store>, input: &Arc<[u8]>, spilled_
                 result
             })
         };
+        let begun = || meter.snapshot().bytes_in > 0 || empty || ended.load(Relaxed);
+        assert!(holds_within(PATIENCE, begun), "the engine does not begin");
         let spilled = || meter.snapshot().spilled_bytes >= spilled_bytes_min || ended.load(Relaxed);
         assert!(holds_within(PATIENCE, spilled), "so much does not fit into memory");
         let level = || {
             let now = meter.snapshot();
             (now.bytes_in, now.spilled_bytes, ended.load(Relaxed))
         };
-        wait_until_calm(Duration::from_millis(12), level);
+        wait_until_calm(Duration::from_millis(25), level);
         let piled_up = meter.snapshot();
         drop(piled);
         let mut output = Vec::new();

@@ -16,7 +16,7 @@ mod disk;
 use super::bounds::Bounds;
 use super::options::WhenFull;
 use crate::codec::{Load, Outcome, Plan, Policy};
-use crate::format::{SegmentNumber, StreamOffset};
+use crate::format::{FormatError, SegmentNumber, StreamOffset};
 use crate::ring::{Buffer, Count, FullReason, Pool, Readable, Ring, StoredChunk};
 use crate::store::SegmentName;
 use std::collections::VecDeque;
@@ -375,7 +375,9 @@ impl State {
     /// Moves along what can move without a thread's help: encoded chunks into the ring, in order; the oldest chunks,
     /// while they are in memory, to the decoders; and where the ring has run empty, chunks that no encoder has begun
     /// with straight to the window.
-    pub(super) fn settle(&mut self) {
+    ///
+    /// Fails when a chunk in memory is not what was put there.
+    pub(super) fn settle(&mut self) -> Result<(), FormatError> {
         loop {
             let encoded = self.in_flight.front().and_then(Option::as_ref);
             let ring_accepts = encoded.is_some_and(|chunk| self.ring.accepts(&chunk.info));
@@ -389,12 +391,12 @@ impl State {
                     self.ring.push(chunk);
                 }
             } else if self.can_fetch()
-                && let Some(chunk) = self.ring.pop_from_memory()
+                && let Some(chunk) = self.ring.pop_from_memory()?
             {
                 let slot = self.reserve_slot();
                 self.decode_queue.push_back(DecodeJob { slot, chunk, place: Place::Memory });
             } else {
-                return;
+                return Ok(());
             }
         }
     }

@@ -23,7 +23,6 @@
 
 use super::ends::Ends;
 use super::event::Error;
-use super::meter::add_since;
 use super::monitor::Monitor;
 use super::pacer::Pacer;
 use crate::format::CHUNK_BYTES_MIN;
@@ -73,10 +72,9 @@ struct Bypass<'a> {
 
 /// Moves bytes while it can. Nothing may be buffered.
 pub(super) fn run(monitor: &Monitor, ends: &dyn Ends, pacer: &mut Pacer) -> Result<Left, Error> {
-    let entered = Instant::now();
     let mut bypass = Bypass { monitor, ends, credit: Credit(Credit::MAX), moved: 0 };
     let left = bypass.run(pacer);
-    monitor.leave_bypass(entered, bypass.moved);
+    monitor.leave_bypass(bypass.moved);
     left
 }
 
@@ -172,22 +170,24 @@ impl Bypass<'_> {
     }
 
     fn wait_for_input(&self) -> Result<Wake, Error> {
-        let since = Instant::now();
-        let woken = self.ends.wait_for_input(self.monitor.stop())?;
-        add_since(&self.monitor.meter().input_waited_ns, since);
-        Ok(woken)
+        let waited = &self.monitor.meter().input_waited;
+        waited.start();
+        let woken = self.ends.wait_for_input(self.monitor.stop());
+        waited.stop();
+        woken
     }
 
     fn wait_for_room(&mut self) -> Result<Wake, Error> {
-        let since = Instant::now();
+        let blocked = &self.monitor.meter().output_blocked;
+        blocked.start();
         let filling = self.ends.input_is_filling();
         let patience = if filling { self.credit.left() } else { PATIENCE };
-        let woken = self.ends.wait_for_room(self.monitor.stop(), Some(patience))?;
-        add_since(&self.monitor.meter().output_blocked_ns, since);
+        let woken = self.ends.wait_for_room(self.monitor.stop(), Some(patience));
+        let waited = blocked.stop();
         if filling {
-            self.credit.spend(since.elapsed());
+            self.credit.spend(waited);
         }
-        Ok(woken)
+        woken
     }
 }
 

@@ -11,7 +11,7 @@ use crate::sys::limits::out_of_descriptors;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// After a write, and between two calls for upkeep, so much time goes by at least.
 const UPKEEP_PAUSE_MIN: Duration = Duration::from_millis(250);
@@ -50,7 +50,6 @@ impl Disk<'_> {
     pub(super) fn spill(self) -> Result<(), Error> {
         let chunk_bytes = u32::try_from(self.chunk_bytes).expect("a chunk is at most 4 MiB");
         let mut tail = Tail::new(self.store, chunk_bytes).map_err(Error::Start)?;
-        let mut full_since: Option<Instant> = None;
         let meter = self.monitor.meter();
         let write_bytes = self.limits.write_bytes();
         let mut blocks = Vec::new();
@@ -81,16 +80,14 @@ impl Disk<'_> {
                     }
                     blocks.clear();
                     let told = self.monitor.update(|state| state.spilled(count, bytes, disk_room));
-                    if let Some(since) = full_since.take() {
-                        super::meter::add_since(&meter.full_ns, since);
-                        if told {
-                            (self.on_event)(Event::Resumed { after: since.elapsed() });
-                        }
+                    let after = meter.full.stop();
+                    if told {
+                        (self.on_event)(Event::Resumed { after });
                     }
                 }
                 Written::Full(reason) => {
                     tail.finish();
-                    full_since.get_or_insert_with(Instant::now);
+                    meter.full.start();
                     let name = self.monitor.update(|state| state.spill_is_full(&mut blocks, reason));
                     if let Some(name) = name {
                         // Not as room that came back: the state knows whether it is any.
@@ -99,9 +96,7 @@ impl Disk<'_> {
                 }
             }
         }
-        if let Some(since) = full_since {
-            super::meter::add_since(&meter.full_ns, since);
-        }
+        meter.full.stop();
         Ok(())
     }
 

@@ -56,8 +56,7 @@ impl Intake<'_> {
         loop {
             let mut begun = None;
             if self.bypass {
-                let caught_up = |state: &mut State| (!state.lets_outflow_catch_up()).then(|| state.holds_nothing());
-                match self.monitor.wait(Role::CatchUp, None, caught_up) {
+                match self.monitor.enter_bypass() {
                     None => return Ok(false),
                     Some(false) => {}
                     Some(true) => match bypass::run(self.monitor, self.ends, &mut self.pacer)? {
@@ -136,7 +135,7 @@ impl Intake<'_> {
     /// Brings a chunk to the window or the ring, and waits until there is room. False: all is over.
     fn hand_over(&self, chunk: Buffer) -> Result<bool, Error> {
         let mut chunk = Some(chunk);
-        let waited = &self.monitor.meter().producer_waited_ns;
+        let waited = &self.monitor.meter().producer_waited;
         loop {
             let dir = || self.dir.to_owned();
             match self.monitor.wait(Role::Intake, Some(waited), |state| state.accept(&mut chunk)) {

@@ -16,9 +16,9 @@ pub struct Meter {
     pub(super) bytes_out: AtomicU64,
     pub(super) spliced_bytes: AtomicU64,
     pub(super) bypasses: AtomicU64,
-    pub(super) producer_waited_ns: AtomicU64,
-    pub(super) input_waited_ns: AtomicU64,
-    pub(super) output_blocked_ns: AtomicU64,
+    pub(super) producer_waited: Stopwatch,
+    pub(super) input_waited: Stopwatch,
+    pub(super) output_blocked: Stopwatch,
     pub(super) backlog: Gauge,
     pub(super) memory: Gauge,
     pub(super) disk: Gauge,
@@ -29,7 +29,7 @@ pub struct Meter {
     pub(super) segments: AtomicU64,
     pub(super) dropped_chunks: AtomicU64,
     pub(super) dropped_bytes: AtomicU64,
-    pub(super) full_ns: AtomicU64,
+    pub(super) full: Stopwatch,
 }
 
 /// A level and the highest it has been.
@@ -46,10 +46,48 @@ impl Gauge {
     }
 }
 
-/// Adds the time since `from` to a counter of nanoseconds.
-pub(super) fn add_since(counter: &AtomicU64, from: Instant) {
-    let ns = u64::try_from(from.elapsed().as_nanos()).unwrap_or(u64::MAX);
-    counter.fetch_add(ns, Relaxed);
+/// Time that something takes again and again, the present time included: a wait is seen while it lasts.
+#[derive(Debug)]
+pub(super) struct Stopwatch {
+    epoch: Instant,
+    total_ns: AtomicU64,
+    /// Since when it runs, in nanoseconds after the epoch; 0 when it stands.
+    since_ns: AtomicU64,
+}
+
+impl Default for Stopwatch {
+    fn default() -> Self {
+        Self { epoch: Instant::now(), total_ns: AtomicU64::new(0), since_ns: AtomicU64::new(0) }
+    }
+}
+
+impl Stopwatch {
+    fn now_ns(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1)
+    }
+
+    /// Lets it run, if it does not.
+    pub(super) fn start(&self) {
+        let _ = self.since_ns.compare_exchange(0, self.now_ns(), Relaxed, Relaxed);
+    }
+
+    /// Lets it stand, and returns how long it ran.
+    pub(super) fn stop(&self) -> Duration {
+        let ns = match self.since_ns.swap(0, Relaxed) {
+            0 => 0,
+            since_ns => self.now_ns().saturating_sub(since_ns),
+        };
+        self.total_ns.fetch_add(ns, Relaxed);
+        Duration::from_nanos(ns)
+    }
+
+    fn time(&self) -> Duration {
+        let running_ns = match self.since_ns.load(Relaxed) {
+            0 => 0,
+            since_ns => self.now_ns().saturating_sub(since_ns),
+        };
+        Duration::from_nanos(self.total_ns.load(Relaxed) + running_ns)
+    }
 }
 
 impl Default for Meter {
@@ -60,9 +98,9 @@ impl Default for Meter {
             bytes_out: AtomicU64::default(),
             spliced_bytes: AtomicU64::default(),
             bypasses: AtomicU64::default(),
-            producer_waited_ns: AtomicU64::default(),
-            input_waited_ns: AtomicU64::default(),
-            output_blocked_ns: AtomicU64::default(),
+            producer_waited: Stopwatch::default(),
+            input_waited: Stopwatch::default(),
+            output_blocked: Stopwatch::default(),
             backlog: Gauge::default(),
             memory: Gauge::default(),
             disk: Gauge::default(),
@@ -73,7 +111,7 @@ impl Default for Meter {
             segments: AtomicU64::default(),
             dropped_chunks: AtomicU64::default(),
             dropped_bytes: AtomicU64::default(),
-            full_ns: AtomicU64::default(),
+            full: Stopwatch::default(),
         }
     }
 }
@@ -88,16 +126,15 @@ impl Meter {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let n = |counter: &AtomicU64| counter.load(Relaxed);
-        let time = |counter: &AtomicU64| Duration::from_nanos(counter.load(Relaxed));
         Snapshot {
             elapsed: self.started.get().map_or(Duration::ZERO, Instant::elapsed),
             bytes_in: n(&self.bytes_in),
             bytes_out: n(&self.bytes_out),
             spliced_bytes: n(&self.spliced_bytes),
             bypasses: n(&self.bypasses),
-            producer_waited: time(&self.producer_waited_ns),
-            consumer_waited: time(&self.input_waited_ns),
-            output_blocked: time(&self.output_blocked_ns),
+            producer_waited: self.producer_waited.time(),
+            consumer_waited: self.input_waited.time(),
+            output_blocked: self.output_blocked.time(),
             backlog_bytes: n(&self.backlog.now),
             backlog_bytes_peak: n(&self.backlog.peak),
             memory_bytes: n(&self.memory.now),
@@ -111,7 +148,7 @@ impl Meter {
             segments: n(&self.segments),
             dropped_chunks: n(&self.dropped_chunks),
             dropped_bytes: n(&self.dropped_bytes),
-            full: time(&self.full_ns),
+            full: self.full.time(),
         }
     }
 }
@@ -172,5 +209,24 @@ impl Snapshot {
     #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
     pub fn ratio(&self) -> Option<f64> {
         (self.encoded_bytes > 0).then(|| self.encoded_raw_bytes as f64 / self.encoded_bytes as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_counts_while_it_lasts_and_once() {
+        let watch = Stopwatch::default();
+        assert_eq!((watch.time(), watch.stop()), (Duration::ZERO, Duration::ZERO));
+        watch.start();
+        std::thread::sleep(Duration::from_millis(2));
+        let under_way = watch.time();
+        assert!(under_way >= Duration::from_millis(2));
+        watch.start();
+        let took = watch.stop();
+        assert!(took >= under_way, "starting it again changes nothing");
+        assert_eq!((watch.time(), watch.stop(), watch.time()), (took, Duration::ZERO, took));
     }
 }

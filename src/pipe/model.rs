@@ -199,7 +199,7 @@ impl<'s> Model<'s> {
         if self.in_hand.is_some() {
             return false;
         }
-        let caught_up = |state: &mut State| (!state.lets_outflow_catch_up()).then(|| state.holds_nothing());
+        let caught_up = |state: &mut State| (!state.lets_outflow_catch_up()).then(|| state.enter_bypass());
         if self.step(Role::CatchUp, caught_up) != Some(true) {
             return false;
         }
@@ -207,7 +207,7 @@ impl<'s> Model<'s> {
         self.missing += u64::from(self.brought - self.next_out);
         self.brought += 1;
         self.next_out = self.brought;
-        self.state.bypassed(1 + u64::from(len));
+        self.state.leave_bypass(1 + u64::from(len));
         true
     }
 

@@ -7,15 +7,14 @@
 //! is called for, and all calls but the last, to all, are made with the lock open: who is woken finds it free.
 
 use super::event::Error;
-use super::meter::{Meter, add_since};
+use super::meter::{Meter, Stopwatch};
 use super::state::{Role, State};
 use crate::ring::Pool;
 use crate::sync::{AtomicBool, Condvar, Mutex, MutexGuard, lock};
 use crate::sys::poll::Stop;
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How often a full disk is looked at again, when nothing else says that there is room.
 const RECHECK: Duration = Duration::from_millis(250);
@@ -26,7 +25,6 @@ pub(super) struct Monitor {
     wakers: [Condvar; Role::ALL.len()],
     stop: Stop,
     hungry: AtomicBool,
-    bypassed_ns: AtomicU64,
     pool: Arc<Pool>,
     meter: Arc<Meter>,
 }
@@ -64,7 +62,6 @@ impl Monitor {
             wakers: std::array::from_fn(|_| Condvar::new()),
             stop,
             hungry: AtomicBool::new(false),
-            bypassed_ns: AtomicU64::new(0),
             pool,
             meter,
         }
@@ -88,28 +85,34 @@ impl Monitor {
         self.hungry.load(Relaxed) && self.hungry.swap(false, Relaxed)
     }
 
-    /// Intake spliced `bytes` since it `entered` the bypass. Outflow had no part in that time: it did not wait.
-    pub(super) fn leave_bypass(&self, entered: Instant, bytes: u64) {
-        add_since(&self.bypassed_ns, entered);
+    /// Waits until all that was brought has been written out, or intake had better go on buffering. True: the bypass may
+    /// be entered, and is, until [`Self::leave_bypass`].
+    pub(super) fn enter_bypass(&self) -> Option<bool> {
+        let entered =
+            self.wait(Role::CatchUp, None, |state| (!state.lets_outflow_catch_up()).then(|| state.enter_bypass()));
+        if entered == Some(true) {
+            // Outflow waits for us, now, and not for the producer.
+            self.meter.input_waited.stop();
+        }
+        entered
+    }
+
+    /// So many bytes passed by.
+    pub(super) fn leave_bypass(&self, bytes: u64) {
         self.meter.bypasses.fetch_add(u64::from(bytes > 0), Relaxed);
-        self.update(|state| state.bypassed(bytes));
+        self.update(|state| state.leave_bypass(bytes));
+        // Outflow sleeps, and waits for the producer again.
+        self.meter.input_waited.start();
     }
 
     /// Waits until `step` has something for a thread of `role`, and counts the time in `waited`. `None`: it is over.
     pub(super) fn wait<T>(
         &self,
         role: Role,
-        waited: Option<&AtomicU64>,
+        waited: Option<&Stopwatch>,
         step: impl FnMut(&mut State) -> Option<T>,
     ) -> Option<T> {
-        let since = (Instant::now(), self.bypassed_ns.load(Relaxed));
-        let (outcome, slept) = self.step(role, None, step);
-        if let (true, Some(waited)) = (slept, waited) {
-            let bypassed_ns = self.bypassed_ns.load(Relaxed) - since.1;
-            let ns = u64::try_from(since.0.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            waited.fetch_add(ns.saturating_sub(bypassed_ns), Relaxed);
-        }
-        match outcome {
+        match self.step(role, waited, None, step) {
             Waited::Step(outcome) => Some(outcome),
             Waited::TimedOut | Waited::Over => None,
         }
@@ -122,16 +125,16 @@ impl Monitor {
         time: Option<Duration>,
         step: impl FnMut(&mut State) -> Option<T>,
     ) -> Waited<T> {
-        self.step(role, time, step).0
+        self.step(role, None, time, step)
     }
 
-    /// Returns also whether it had to sleep.
     fn step<T>(
         &self,
         role: Role,
+        waited: Option<&Stopwatch>,
         time: Option<Duration>,
         mut step: impl FnMut(&mut State) -> Option<T>,
-    ) -> (Waited<T>, bool) {
+    ) -> Waited<T> {
         let mut shared = lock(&self.shared);
         let mut slept = false;
         let (outcome, calls) = loop {
@@ -152,6 +155,9 @@ impl Monitor {
                 self.hungry.store(shared.state.is_idle(), Relaxed);
             }
             slept = true;
+            if let Some(waited) = waited.filter(|_| role != Role::Outflow || !shared.state.is_bypassed()) {
+                waited.start();
+            }
             shared.sleepers[role as usize] += 1;
             shared = self.sleep(role, time, shared);
             shared.sleepers[role as usize] -= 1;
@@ -164,7 +170,10 @@ impl Monitor {
         if role == Role::Outflow {
             self.hungry.store(false, Relaxed);
         }
-        (outcome, slept)
+        if let Some(waited) = waited {
+            waited.stop();
+        }
+        outcome
     }
 
     fn sleep<'l>(&self, role: Role, time: Option<Duration>, shared: MutexGuard<'l, Shared>) -> MutexGuard<'l, Shared> {

@@ -3,7 +3,6 @@
 use super::Tap;
 use super::ends::Ends;
 use super::event::Error;
-use super::meter::add_since;
 use super::monitor::Monitor;
 use super::pacer::Pacer;
 use super::state::{Role, State};
@@ -21,7 +20,7 @@ pub(super) struct Outflow<'a> {
 impl Outflow<'_> {
     /// Writes until all is over.
     pub(super) fn run(mut self) -> Result<(), Error> {
-        let waited = &self.monitor.meter().input_waited_ns;
+        let waited = &self.monitor.meter().input_waited;
         while let Some(chunk) = self.monitor.wait(Role::Outflow, Some(waited), State::take_out) {
             if !self.write_all(chunk.filled())? {
                 return Ok(());
@@ -36,19 +35,18 @@ impl Outflow<'_> {
     fn write_all(&mut self, mut bytes: &[u8]) -> Result<bool, Error> {
         let meter = self.monitor.meter();
         while !bytes.is_empty() {
-            let started = Instant::now();
+            meter.output_blocked.start();
             let piece = &bytes[..bytes.len().min(self.pacer.piece_bytes_max())];
             let Some(n) = self.ends.try_write(piece)? else {
                 self.monitor.update(|state| state.set_output_full(true));
                 let ready = self.ends.wait_for_room(self.monitor.stop(), None)?;
                 self.monitor.update(|state| state.set_output_full(false));
-                add_since(&meter.output_blocked_ns, started);
                 if ready == Wake::Stopped {
                     return Ok(false);
                 }
                 continue;
             };
-            add_since(&meter.output_blocked_ns, started);
+            meter.output_blocked.stop();
             let (done, rest) = bytes.split_at(n);
             if let Some(tap) = &mut self.tap {
                 tap(done);

@@ -1,9 +1,9 @@
 //! Random stalls and sizes on both sides: whatever the timing, what comes out is what went in.
 
-use crate::common::{PATIENCE, mixed, thread, within};
+use crate::common::{MIB, PATIENCE, holds_within, mixed, noise, thread, within};
 use crate::transfer::options;
 use proptest::prelude::*;
-use spillpipe::pipe::Pipe;
+use spillpipe::pipe::{Pipe, Snapshot};
 use spillpipe::store::{MemoryStore, SimStore, Store};
 use std::io::{Read, Write, pipe};
 use std::sync::Arc;
@@ -106,5 +106,28 @@ proptest! {
     fn what_comes_out_is_what_went_in(case in cases()) {
         let (sent, output) = run(case);
         prop_assert!(sent[..] == output[..], "{} of {} bytes", output.len(), sent.len());
+    }
+}
+
+#[test]
+fn a_wait_is_seen_while_it_lasts() {
+    for splice in [true, false] {
+        let mut options = options();
+        options.splice = splice;
+        let engine = Pipe::new(options).expect("valid options").store(Box::new(MemoryStore::new()));
+        let meter = engine.meter();
+        let (source, mut producer) = pipe().expect("a pipe");
+        let (consumer, sink) = pipe().expect("a pipe");
+        let running = thread(move || engine.run(source, sink));
+        let grows = |time: fn(&Snapshot) -> Duration| {
+            let before = time(&meter.snapshot());
+            holds_within(PATIENCE, || time(&meter.snapshot()) > before + Duration::from_millis(100))
+        };
+        assert!(grows(|now| now.consumer_waited), "splice {splice}: the producer is silent");
+        producer.write_all(&noise(31, 3 * MIB)).expect("it is taken in");
+        let taken = || meter.snapshot().bytes_in == 3 * MIB as u64;
+        assert!(holds_within(PATIENCE, taken) && grows(|now| now.output_blocked), "splice {splice}: nobody reads");
+        drop((producer, consumer));
+        running.join().expect("no panic").expect_err("the consumer left");
     }
 }

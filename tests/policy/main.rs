@@ -212,6 +212,22 @@ fn compressible_data_after_incompressible_is_noticed_within_64_chunks() {
 }
 
 #[test]
+fn what_compresses_in_next_to_no_time_is_compressed_however_fast_it_comes() {
+    for (workers, slots) in (1..=4).flat_map(|workers| QUEUES.map(|slots| (workers, slots))) {
+        let pipe = Sim { workers, slots, producer: Producer::Steady(3000), data: all(ZEROS), ..Sim::default() };
+        let report = pipe.run();
+        assert!(share(&report.chunks, Codec::Raw) < 0.01, "{workers} workers, {slots} slots");
+        // When that is over, each worker may have one chunk wrong, and no more.
+        let waited = |zeros| {
+            let data = Box::new(move |chunk| if chunk < zeros { ZEROS } else { SQL });
+            Sim { workers, slots, producer: Producer::Steady(2000), data, ..Sim::default() }.run().waited()
+        };
+        let (after, without) = (waited(4000), waited(0));
+        assert!(after <= without + 0.005, "{workers} workers, {slots} slots: {after}, without {without}");
+    }
+}
+
+#[test]
 fn data_that_is_compressible_here_and_there_still_gets_smaller() {
     let chunks = Sim { data: mixed(TEXT), ..Sim::default() }.run().chunks;
     let ideal = 0.7 + 0.3 / 4.3;

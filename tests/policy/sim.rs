@@ -34,6 +34,8 @@ pub(crate) const DUMP: Kind = Kind([(385.0, 2.41), (297.0, 3.63), (239.0, 3.71)]
 pub(crate) const SQL: Kind = Kind([(395.0, 1.55), (295.0, 2.29), (181.0, 2.51)]);
 pub(crate) const PROGRAMS: Kind = Kind([(1974.0, 1.15), (1403.0, 1.17), (885.0, 1.18)]);
 pub(crate) const BASE64: Kind = Kind([(6705.0, 1.0), (658.0, 1.33), (620.0, 1.33)]);
+/// As `zstd -b1 -B256K` and `lz4 -b1` have it.
+pub(crate) const ZEROS: Kind = Kind([(12_000.0, 252.0), (7900.0, 10_000.0), (7100.0, 10_000.0)]);
 pub(crate) const RANDOM: Kind = Kind([(RAW_MB_S, 1.0), (RAW_MB_S, 1.0), (RAW_MB_S, 1.0)]);
 const RAW_MB_S: f64 = 7000.0;
 /// What every chunk costs besides: locks and waking.

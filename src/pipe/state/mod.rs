@@ -111,6 +111,7 @@ struct Full {
 }
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts that have nothing to do with one another")]
 pub(super) struct State {
     bounds: Bounds,
     when_full: WhenFull,
@@ -135,6 +136,8 @@ pub(super) struct State {
     handing_out: u64,
     /// Outflow waits for room.
     output_full: bool,
+    /// Bytes pass by.
+    bypassed: bool,
     full: Option<Full>,
     /// Room may have come back since the spiller took its job: what it then finds full may not be so any more.
     room_came_back: bool,
@@ -164,6 +167,7 @@ impl State {
             first_slot: 0,
             handing_out: 0,
             output_full: false,
+            bypassed: false,
             full: None,
             room_came_back: false,
             spilling_to: None,
@@ -289,11 +293,22 @@ impl State {
         self.open.take()
     }
 
-    /// The stream went on by `bytes` that nobody held.
-    pub(super) fn bypassed(&mut self, bytes: u64) {
-        debug_assert!(self.holds_nothing());
+    /// Whether bytes may pass by everybody from now on: nothing is held.
+    pub(super) fn enter_bypass(&mut self) -> bool {
+        self.bypassed = self.holds_nothing();
+        self.bypassed
+    }
+
+    /// No more pass by; the stream went on by `bytes` that did.
+    pub(super) fn leave_bypass(&mut self, bytes: u64) {
+        debug_assert!(self.bypassed && self.holds_nothing());
+        self.bypassed = false;
         self.next_offset.0 += bytes;
         self.taken_out += bytes;
+    }
+
+    pub(super) fn is_bypassed(&self) -> bool {
+        self.bypassed
     }
 
     pub(super) fn end_input(&mut self) {

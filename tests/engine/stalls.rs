@@ -49,6 +49,15 @@ fn cases() -> impl Strategy<Value = Case> {
     })
 }
 
+/// All the rests of a peer together: 10 MB in pieces of a few bytes would take hours.
+const RESTS_MAX: Duration = Duration::from_secs(2);
+
+fn take_a_rest(time: Duration, patience: &mut Duration) {
+    let time = time.min(*patience);
+    *patience -= time;
+    sleep(time);
+}
+
 fn run(case: Case) -> (Arc<[u8]>, Vec<u8>) {
     let input: Arc<[u8]> = mixed(case.seed, case.input_bytes).into();
     let sent = Arc::clone(&input);
@@ -71,7 +80,7 @@ fn run(case: Case) -> (Arc<[u8]>, Vec<u8>) {
         let engine = thread(move || under_test.run(&source, &sink));
         let writes = case.writes;
         let feeding = thread(move || {
-            let mut rest = &input[..];
+            let (mut rest, mut patience) = (&input[..], RESTS_MAX);
             for step in writes.iter().cycle() {
                 let (now, later) = rest.split_at(step.bytes.min(rest.len()));
                 producer.write_all(now).expect("the engine reads");
@@ -79,16 +88,16 @@ fn run(case: Case) -> (Arc<[u8]>, Vec<u8>) {
                 if rest.is_empty() {
                     break;
                 }
-                sleep(step.rest);
+                take_a_rest(step.rest, &mut patience);
             }
         });
-        let mut output = Vec::new();
+        let (mut output, mut patience) = (Vec::new(), RESTS_MAX);
         for step in case.reads.iter().cycle() {
             let wanted = u64::try_from(step.bytes).expect("small");
             if consumer.by_ref().take(wanted).read_to_end(&mut output).expect("a pipe can be read") == 0 {
                 break;
             }
-            sleep(step.rest);
+            take_a_rest(step.rest, &mut patience);
         }
         feeding.join().expect("the producer does not panic");
         let end = engine.join().expect("the engine does not panic").expect("nothing fails");

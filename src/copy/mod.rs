@@ -62,6 +62,7 @@ use transfer::Transfer;
 /// - Bytes that went from a *file* into a *pipe or socket* are the file's own pages until they are read there. Who
 ///   overwrites or truncates the file before that changes them. (Removing it is harmless.) Where that may happen,
 ///   copy with [`std::io::copy`], which does not share pages.
+/// - Pipes on either end are grown to 1 MiB, where that is permitted and 64 KiB or more may be to come.
 /// - Holes in a file arrive as zeros, unless the file system shares the extents.
 /// - Sockets must be streams: datagrams have bounds that a copy does not keep.
 /// - A file that is appended to itself never ends, as with `read` and `write`, unless there is a limit.

@@ -1,6 +1,7 @@
 //! One copy under way: which calls to try for the two descriptors, and how far it has come.
 
 use super::{CopyError, plain, relay};
+use crate::sys::pipe::grow_pipe;
 use crate::sys::poll::{until_readable, until_writable};
 use crate::sys::splice::{Kind, bytes_ahead, copy_file_range, is_refusal, sendfile, splice, splice_now};
 use std::io;
@@ -12,6 +13,10 @@ const CALL_BYTES_MAX: u64 = 1 << 30;
 /// Both ends are ready, and still EAGAIN, so many times in a row: the file system's own idea of it (some versions of
 /// ZFS have it). Plain calls will do.
 const FALSE_ALARMS_MAX: u32 = 3;
+
+/// What a pipe is grown to, and how much must be to come for that: less goes through it at once, or nearly so.
+const PIPE_BYTES: usize = 1 << 20;
+const GROW_FROM_BYTES: u64 = 64 << 10;
 
 /// How one way went.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,6 +60,12 @@ impl<'f> Transfer<'f> {
             return Ok(());
         }
         let (input, output) = (Kind::of(self.input)?, Kind::of(self.output)?);
+        if self.left.min(bytes_ahead(self.input).unwrap_or(u64::MAX)) >= GROW_FROM_BYTES {
+            for (end, kind) in [(self.input, input), (self.output, output)] {
+                // A refusal is as good: it is only slower.
+                let _ = if kind == Kind::Pipe { grow_pipe(end, PIPE_BYTES) } else { None };
+            }
+        }
         let way = match (input, output) {
             (Kind::File, Kind::File | Kind::Empty) => match self.direct(copy_file_range)? {
                 Way::Refused => self.direct(sendfile)?,

@@ -75,6 +75,21 @@ impl Bounds {
     }
 }
 
+#[cfg(test)]
+impl Bounds {
+    /// Shares as small as a test wants them, and a pool that is their sum.
+    pub(super) fn of_shares(
+        threads: usize,
+        [window, ring, encode_queue]: [usize; 3],
+        [chunk_bytes, buffer_bytes]: [usize; 2],
+    ) -> Self {
+        let (in_flight, fetched) = (encode_queue + threads, threads + 1);
+        // Intake's and outflow's, the outputs of the encoders, and the shares.
+        let buffers = 2 + threads + window + ring + in_flight + fetched;
+        Self { threads, chunk_bytes, buffer_bytes, buffers, window, ring, encode_queue, in_flight, fetched }
+    }
+}
+
 /// A buffer holds a raw chunk, or a record and the longest frame of one, in whole pages.
 fn buffer_bytes(chunk_bytes: usize) -> usize {
     let raw_len = u32::try_from(chunk_bytes).unwrap_or(CHUNK_BYTES_MAX);

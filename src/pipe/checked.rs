@@ -212,22 +212,6 @@ impl Ends for Played {
     }
 }
 
-fn bounds(threads: usize) -> Bounds {
-    let (window, ring, encode_queue) = (2, BLOCKS_MIN + 1, 2);
-    let (in_flight, fetched) = (encode_queue + threads, threads + 1);
-    Bounds {
-        threads,
-        chunk_bytes: CHUNK_BYTES,
-        buffer_bytes: BUFFER_BYTES,
-        buffers: 2 + threads + window + ring + in_flight + fetched,
-        window,
-        ring,
-        encode_queue,
-        in_flight,
-        fetched,
-    }
-}
-
 /// One run, in the interleaving that shuttle is at.
 fn run(splices: bool, when_full: WhenFull, trouble: fn() -> Trouble) {
     let trouble = trouble();
@@ -238,7 +222,7 @@ fn run(splices: bool, when_full: WhenFull, trouble: fn() -> Trouble) {
         Trouble::Full(bytes) => store.set_capacity(Some(bytes)),
         Trouble::None | Trouble::Input(_) | Trouble::Consumer(_) => {}
     }
-    let bounds = bounds(thread_rng().gen_range(1..=2));
+    let bounds = Bounds::of_shares(thread_rng().gen_range(1..=2), [2, BLOCKS_MIN + 1, 2], [CHUNK_BYTES, BUFFER_BYTES]);
     let pool = Pool::new(bounds.buffer_bytes, bounds.buffers);
     let codec = Choice::Fixed([Codec::Raw, Codec::Lz4][thread_rng().gen_range(0..2)]);
     let state = State::new(bounds, Arc::clone(&pool), Policy::new(codec, CHUNK_BYTES), when_full);

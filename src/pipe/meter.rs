@@ -71,22 +71,20 @@ impl Stopwatch {
         let _ = self.since_ns.compare_exchange(0, self.now_ns(), Relaxed, Relaxed);
     }
 
+    /// How long it has run, if it runs, since that time.
+    fn ran_ns(&self, since_ns: u64) -> u64 {
+        if since_ns == 0 { 0 } else { self.now_ns().saturating_sub(since_ns) }
+    }
+
     /// Lets it stand, and returns how long it ran.
     pub(super) fn stop(&self) -> Duration {
-        let ns = match self.since_ns.swap(0, Relaxed) {
-            0 => 0,
-            since_ns => self.now_ns().saturating_sub(since_ns),
-        };
+        let ns = self.ran_ns(self.since_ns.swap(0, Relaxed));
         self.total_ns.fetch_add(ns, Relaxed);
         Duration::from_nanos(ns)
     }
 
     fn time(&self) -> Duration {
-        let running_ns = match self.since_ns.load(Relaxed) {
-            0 => 0,
-            since_ns => self.now_ns().saturating_sub(since_ns),
-        };
-        Duration::from_nanos(self.total_ns.load(Relaxed) + running_ns)
+        Duration::from_nanos(self.total_ns.load(Relaxed) + self.ran_ns(self.since_ns.load(Relaxed)))
     }
 }
 

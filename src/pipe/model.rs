@@ -468,19 +468,7 @@ fn byte_at(number: u32, at: usize) -> u8 {
 
 fn bounds() -> impl Strategy<Value = Bounds> {
     (1..4usize, 1..5usize, BLOCKS_MIN..12, 1..6usize).prop_map(|(threads, window, ring, encode_queue)| {
-        let (in_flight, fetched) = (encode_queue + threads, threads + 1);
-        Bounds {
-            threads,
-            chunk_bytes: CHUNK_BYTES,
-            buffer_bytes: BUFFER_BYTES,
-            // Intake's and outflow's, the outputs of the encoders, and the shares.
-            buffers: 2 + threads + window + ring + in_flight + fetched,
-            window,
-            ring,
-            encode_queue,
-            in_flight,
-            fetched,
-        }
+        Bounds::of_shares(threads, [window, ring, encode_queue], [CHUNK_BYTES, BUFFER_BYTES])
     })
 }
 

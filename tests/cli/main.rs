@@ -8,6 +8,9 @@ mod signals;
 mod terminal;
 mod usage;
 
+#[path = "../inherited/mod.rs"]
+mod inherited;
+
 use assert_cmd::Command;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Output;

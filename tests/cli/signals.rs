@@ -1,5 +1,6 @@
 //! Signals: SIGUSR1 asks, SIGPIPE and the size limit are what they are for `cat`, SIGTERM ends it.
 
+use super::inherited;
 use super::{assert_fails, eventually, raw_spillpipe, shell};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -92,8 +93,7 @@ fn the_limit_on_file_sizes_is_an_error_like_any_other() {
 #[test]
 fn sigterm_and_sigint_end_it() {
     for deadly in [Signal::TERM, Signal::INT, Signal::HUP] {
-        if is_ignored(deadly) {
-            eprintln!("SKIPPED: {deadly:?} is ignored here, and so by every child, as of a shell's background jobs");
+        if inherited::ignores(deadly) {
             continue;
         }
         let mut child = start(&[]);
@@ -101,11 +101,4 @@ fn sigterm_and_sigint_end_it() {
         signal(&child, deadly);
         assert_eq!(child.wait().unwrap().signal(), Some(deadly.as_raw()));
     }
-}
-
-/// Whether whoever started the tests had this signal ignored, which is inherited.
-fn is_ignored(signal: Signal) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
-    u64::from_str_radix(mask.trim(), 16).unwrap() >> (signal.as_raw() - 1) & 1 == 1
 }

@@ -9,6 +9,8 @@ mod promises;
 mod round_trip;
 mod stress;
 
+#[path = "../inherited/mod.rs"]
+mod inherited;
 #[path = "../mounted/mod.rs"]
 mod mounted;
 #[path = "../samples/mod.rs"]

@@ -8,7 +8,7 @@ use std::io::{IoSlice, Write as _};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 mod mounted;
@@ -51,12 +51,12 @@ fn spill_files(dir: &Path) -> Vec<PathBuf> {
 
 /// Writes so many MiB, each of its own kind, in segments.
 fn spill(store: &DiskStore, mib: usize) {
-    let mut segment: Option<Box<dyn Append>> = None;
+    let mut segment: Option<Arc<dyn Append>> = None;
     for at in 0..mib {
         if at % SEGMENT_MIB == 0 {
             segment = Some(store.create(name(at / SEGMENT_MIB)).unwrap());
         }
-        segment.as_mut().unwrap().append(&[IoSlice::new(&piece(at))]).unwrap();
+        segment.as_ref().unwrap().append(&[IoSlice::new(&piece(at))]).unwrap();
     }
 }
 

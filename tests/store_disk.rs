@@ -1,4 +1,4 @@
-//! What a directory of files promises beyond the contract of all stores (that is tests/store.rs).
+//! What a directory of files promises beyond the contract of all stores (that is tests/store).
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
 use spillpipe::format::{Family, SegmentNumber};
@@ -64,7 +64,7 @@ fn nameless_files_leave_the_directory_empty_while_they_are_open() {
     for store in [DiskStore::nameless, |dir| Ok(DiskStore::nameless(dir)?.without_tmpfile())] {
         let dir = tempfile::tempdir().unwrap();
         let store = store(dir.path().to_owned()).unwrap();
-        let mut segment = store.create(name(1)).unwrap();
+        let segment = store.create(name(1)).unwrap();
         segment.append(&[IoSlice::new(&[1; 10_000])]).unwrap();
         store.sync().unwrap();
         assert_eq!(entries(dir.path()), 0);

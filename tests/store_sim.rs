@@ -11,7 +11,7 @@ fn name(number: u64) -> SegmentName {
     SegmentName { number: SegmentNumber(number), family: Family::Zstd }
 }
 
-fn append(segment: &mut dyn Append, bytes: &[u8]) -> io::Result<()> {
+fn append(segment: &dyn Append, bytes: &[u8]) -> io::Result<()> {
     segment.append(&[IoSlice::new(bytes)])
 }
 
@@ -19,16 +19,16 @@ fn append(segment: &mut dyn Append, bytes: &[u8]) -> io::Result<()> {
 /// Segment 3: durable, its removal is not.
 fn half_synced(seed: u64) -> SimStore {
     let disk = SimStore::new(seed);
-    let mut first = disk.create(name(1)).unwrap();
-    append(&mut *first, b"durable").unwrap();
+    let first = disk.create(name(1)).unwrap();
+    append(&*first, b"durable").unwrap();
     first.sync().unwrap();
-    let mut third = disk.create(name(3)).unwrap();
-    append(&mut *third, b"third").unwrap();
+    let third = disk.create(name(3)).unwrap();
+    append(&*third, b"third").unwrap();
     third.sync().unwrap();
     disk.sync().unwrap();
 
-    append(&mut *first, b"-tail").unwrap();
-    append(&mut *disk.create(name(2)).unwrap(), b"second").unwrap();
+    append(&*first, b"-tail").unwrap();
+    append(&*disk.create(name(2)).unwrap(), b"second").unwrap();
     disk.remove(name(3)).unwrap();
     disk
 }
@@ -57,8 +57,8 @@ fn a_crash_that_keeps_takes_nothing() {
 #[test]
 fn synced_bytes_without_a_synced_entry_are_lost() {
     let disk = SimStore::new(1);
-    let mut segment = disk.create(name(1)).unwrap();
-    append(&mut *segment, b"bytes").unwrap();
+    let segment = disk.create(name(1)).unwrap();
+    append(&*segment, b"bytes").unwrap();
     segment.sync().unwrap();
     assert_eq!(disk.crash(Unsynced::Lost).list().unwrap(), []);
 }
@@ -66,7 +66,7 @@ fn synced_bytes_without_a_synced_entry_are_lost() {
 #[test]
 fn a_synced_entry_without_synced_bytes_is_empty() {
     let disk = SimStore::new(1);
-    append(&mut *disk.create(name(1)).unwrap(), b"bytes").unwrap();
+    append(&*disk.create(name(1)).unwrap(), b"bytes").unwrap();
     disk.sync().unwrap();
     assert_eq!(disk.crash(Unsynced::Lost).bytes(name(1)).unwrap(), b"");
 }
@@ -78,12 +78,12 @@ fn a_tear_shows_all_outcomes_over_the_seeds() {
     let (mut zeroed, mut garbage, mut cut, mut created, mut removed) = (0, 0, 0, 0, 0);
     for seed in 0..200 {
         let disk = half_synced(seed);
-        let mut segment = disk.create(name(4)).unwrap();
-        append(&mut *segment, &durable).unwrap();
+        let segment = disk.create(name(4)).unwrap();
+        append(&*segment, &durable).unwrap();
         segment.sync().unwrap();
         disk.sync().unwrap();
-        append(&mut *segment, &tail).unwrap();
-        append(&mut *disk.create(name(5)).unwrap(), b"new").unwrap();
+        append(&*segment, &tail).unwrap();
+        append(&*disk.create(name(5)).unwrap(), b"new").unwrap();
         disk.remove(name(1)).unwrap();
 
         let found = disk.crash(Unsynced::Torn);
@@ -114,9 +114,9 @@ fn operations_are_counted_one_by_one() {
         expected += 1;
         assert_eq!(disk.operations(), expected, "{what}");
     };
-    let mut segment = disk.create(name(1)).unwrap();
+    let segment = disk.create(name(1)).unwrap();
     counted("create");
-    append(&mut *segment, b"x").unwrap();
+    append(&*segment, b"x").unwrap();
     counted("append");
     segment.sync().unwrap();
     counted("sync");
@@ -145,10 +145,10 @@ fn push_records(disk: &SimStore) -> (u64, io::Result<()>) {
     let mut acknowledged = 0;
     let mut push = || -> io::Result<()> {
         for number in 1..=4 {
-            let mut segment = disk.create(name(number))?;
+            let segment = disk.create(name(number))?;
             disk.sync()?;
             for _ in 0..3 {
-                append(&mut *segment, &[u8::try_from(acknowledged + 1).unwrap(); 100])?;
+                append(&*segment, &[u8::try_from(acknowledged + 1).unwrap(); 100])?;
                 segment.sync()?;
                 acknowledged += 1;
             }
@@ -252,12 +252,12 @@ fn a_short_write_leaves_a_part_that_nobody_is_told_of() {
     let lengths: Vec<usize> = (0..40)
         .map(|seed| {
             let disk = SimStore::new(seed);
-            let mut segment = disk.create(name(1)).unwrap();
-            append(&mut *segment, b"before").unwrap();
+            let segment = disk.create(name(1)).unwrap();
+            append(&*segment, b"before").unwrap();
             disk.fail_nth(3, Fault::ShortWrite, false);
-            append(&mut *segment, &[9; 50]).unwrap_err();
+            append(&*segment, &[9; 50]).unwrap_err();
             assert_eq!(segment.len(), 6);
-            assert_eq!(append(&mut *segment, b"x").unwrap_err().kind(), ErrorKind::Other);
+            assert_eq!(append(&*segment, b"x").unwrap_err().kind(), ErrorKind::Other);
             assert_eq!(disk.operations(), 3, "a latched segment asks no disk");
             let bytes = disk.bytes(name(1)).unwrap();
             assert_eq!(&bytes[..6], b"before");
@@ -270,13 +270,13 @@ fn a_short_write_leaves_a_part_that_nobody_is_told_of() {
 #[test]
 fn a_failed_sync_is_final_and_made_nothing_durable() {
     let disk = SimStore::new(1);
-    let mut segment = disk.create(name(1)).unwrap();
+    let segment = disk.create(name(1)).unwrap();
     disk.sync().unwrap();
-    append(&mut *segment, b"bytes").unwrap();
+    append(&*segment, b"bytes").unwrap();
     disk.fail_nth(4, Fault::Eio, false);
     segment.sync().unwrap_err();
     segment.sync().unwrap_err();
-    append(&mut *segment, b"x").unwrap_err();
+    append(&*segment, b"x").unwrap_err();
     assert_eq!(disk.crash(Unsynced::Lost).bytes(name(1)).unwrap(), b"");
 }
 
@@ -285,8 +285,8 @@ fn clones_are_the_same_disk() {
     let disk = SimStore::new(1);
     let engine = disk.clone();
     disk.set_capacity(Some(3));
-    let mut segment = engine.create(name(1)).unwrap();
-    assert_eq!(append(&mut *segment, b"four").unwrap_err().kind(), ErrorKind::StorageFull);
+    let segment = engine.create(name(1)).unwrap();
+    assert_eq!(append(&*segment, b"four").unwrap_err().kind(), ErrorKind::StorageFull);
     assert_eq!(disk.bytes(name(1)).unwrap(), b"fou", "what fits goes in");
     assert_eq!(disk.space().unwrap().free_bytes, 0);
     disk.set_capacity(Some(1));
@@ -297,7 +297,7 @@ fn clones_are_the_same_disk() {
 #[test]
 fn damage_is_exactly_what_was_asked_for() {
     let disk = SimStore::new(1);
-    append(&mut *disk.create(name(1)).unwrap(), &[0x55; 8]).unwrap();
+    append(&*disk.create(name(1)).unwrap(), &[0x55; 8]).unwrap();
     let bytes = || disk.bytes(name(1)).unwrap();
     disk.flip_bit(name(1), 2, 7).unwrap();
     assert_eq!(bytes(), [0x55, 0x55, 0xD5, 0x55, 0x55, 0x55, 0x55, 0x55]);
@@ -322,12 +322,12 @@ proptest! {
     #[test]
     fn a_crash_keeps_what_was_synced(seed: u64, steps in prop::collection::vec((0..2000_usize, any::<bool>()), 0..12)) {
         let disk = SimStore::new(seed);
-        let mut segment = disk.create(name(1)).unwrap();
+        let segment = disk.create(name(1)).unwrap();
         disk.sync().unwrap();
         let (mut written, mut synced) = (Vec::new(), 0);
         for (len, sync) in steps {
             let bytes: Vec<u8> = (0..len).map(|i| u8::try_from((written.len() + i) % 251).unwrap()).collect();
-            append(&mut *segment, &bytes).unwrap();
+            append(&*segment, &bytes).unwrap();
             written.extend(bytes);
             if sync {
                 segment.sync().unwrap();

@@ -8,6 +8,7 @@ use crate::format::{
 use crate::store::{Append, SegmentName, Store};
 use crate::sys;
 use std::io::{self, IoSlice};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Appends chunks to the newest segment. Owned by one thread; the ring's shared state learns of what is written
@@ -24,7 +25,7 @@ pub struct Tail<'s> {
 
 #[derive(Debug)]
 struct Current {
-    file: Box<dyn Append>,
+    file: Arc<dyn Append>,
     header: SegmentHeader,
 }
 
@@ -89,7 +90,7 @@ impl<'s> Tail<'s> {
             family,
         };
         let name = SegmentName { number: header.number, family };
-        let mut file = self.store.create(name)?;
+        let file = self.store.create(name)?;
         // The number is used up, whatever becomes of the segment.
         self.next_number.0 += 1;
         let opened = file.append(&[IoSlice::new(&header.encode())]).and_then(|()| self.store.open(name));

@@ -46,14 +46,14 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
-    fn create(&self, name: SegmentName) -> io::Result<Box<dyn Append>> {
+    fn create(&self, name: SegmentName) -> io::Result<Arc<dyn Append>> {
         let mut segments = lock(&self.segments);
         if segments.contains_key(&name) {
             return Err(Errno::EXIST.into());
         }
         let segment = Arc::new(Segment { bytes: RwLock::default(), room: Arc::clone(&self.room) });
         segments.insert(name, Arc::clone(&segment));
-        Ok(Box::new(MemoryAppend { segment, len_bytes: 0, latch: Latch::default() }))
+        Ok(Arc::new(MemoryAppend { segment, latch: Latch::default() }))
     }
 
     fn open(&self, name: SegmentName) -> io::Result<Arc<dyn Read>> {
@@ -117,6 +117,10 @@ impl Read for Segment {
     fn len(&self) -> io::Result<u64> {
         Ok(self.bytes.read().unwrap_or_else(PoisonError::into_inner).len() as u64)
     }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Drop for Segment {
@@ -128,29 +132,26 @@ impl Drop for Segment {
 #[derive(Debug)]
 struct MemoryAppend {
     segment: Arc<Segment>,
-    len_bytes: u64,
     latch: Latch,
 }
 
 impl Append for MemoryAppend {
-    fn append(&mut self, parts: &[IoSlice<'_>]) -> io::Result<()> {
+    fn append(&self, parts: &[IoSlice<'_>]) -> io::Result<()> {
         let segment = &self.segment;
         let wanted: u64 = parts.iter().map(|part| part.len() as u64).sum();
-        self.latch.append(|| {
+        self.latch.append(wanted, |_| {
             // What fits goes in, as on a disk that fills up.
             let taken = segment.room.take(wanted);
             extend_by(&mut segment.bytes.write().unwrap_or_else(PoisonError::into_inner), parts, taken);
             if taken < wanted { Err(Errno::NOSPC.into()) } else { Ok(()) }
-        })?;
-        self.len_bytes += wanted;
-        Ok(())
+        })
     }
 
     fn len(&self) -> u64 {
-        self.len_bytes
+        self.latch.len_bytes()
     }
 
-    fn sync(&mut self) -> io::Result<()> {
+    fn sync(&self) -> io::Result<()> {
         Ok(())
     }
 }

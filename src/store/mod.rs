@@ -6,26 +6,35 @@
 //! | store | what for |
 //! |---|---|
 //! | [`DiskStore`] | a directory; nameless files (nothing is left behind) or named ones |
+//! | [`DirHome`] | the directory of a spool: named segments, and the small files beside them |
 //! | [`MemoryStore`] | tests, and buffers that must not touch a disk |
 //! | [`SimStore`] | a disk that fails and crashes on demand, for tests |
 //!
-//! One conformance suite (tests/store.rs) holds for all of them.
+//! What a spool needs beyond segments is [`Files`]; a store with both is a [`Home`]. One conformance suite
+//! (tests/store) holds for all of them.
 
+mod dir;
 mod disk;
+mod home;
 mod latch;
 mod memory;
+mod regular;
 mod sim;
+mod watch;
 
+pub use dir::DirHome;
 pub use disk::{DiskStore, Naming};
+pub use home::{FileName, Files, Folder, Holder, Home, Lock};
 pub use memory::MemoryStore;
-pub use sim::{Fault, SimStore, Unsynced};
+pub use sim::{Fault, SimFile, SimStore, Unsynced};
+pub use watch::{Cancel, Watch, Woken};
 
 use crate::format::{Family, SegmentNumber};
 use std::cmp::Ordering;
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Names a segment within a store: its number and, as file name extension, its family. Ordered by number first.
 ///
@@ -101,7 +110,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`io::ErrorKind::AlreadyExists`] when there is one of that name; what the system said otherwise. Nothing is
     /// left of a segment whose creation failed.
-    fn create(&self, name: SegmentName) -> io::Result<Box<dyn Append>>;
+    fn create(&self, name: SegmentName) -> io::Result<Arc<dyn Append>>;
 
     /// Opens a segment for reading, also while it is being appended to.
     ///
@@ -120,6 +129,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     /// What the system said.
     fn list(&self) -> io::Result<Vec<SegmentName>>;
+
+    /// When a segment was last created or removed, if that can be told, and was so long ago that no later change can bear
+    /// the same time: as long as it stays the same, so does what [`Self::list`] gives. `None`: list, to know.
+    fn last_change(&self) -> Option<SystemTime> {
+        None
+    }
 
     /// Makes creations and removals so far durable (for a directory: fsync).
     ///
@@ -142,14 +157,14 @@ pub trait Store: Send + Sync + fmt::Debug {
 }
 
 /// The writing end of one segment; there is one a segment.
-pub trait Append: Send + fmt::Debug {
+pub trait Append: Send + Sync + fmt::Debug {
     /// Appends all of `parts`, in order, after what was appended before.
     ///
     /// # Errors
     /// What the system said. Some of the bytes may be there then, past the length that [`Append::len`] still
     /// gives: the segment takes no further appends ([`io::ErrorKind::Other`]), readers go by the length that they
     /// were told, and the data belongs into a new segment.
-    fn append(&mut self, parts: &[IoSlice<'_>]) -> io::Result<()>;
+    fn append(&self, parts: &[IoSlice<'_>]) -> io::Result<()>;
 
     /// Bytes appended with success.
     fn len(&self) -> u64;
@@ -159,12 +174,12 @@ pub trait Append: Send + fmt::Debug {
         self.len() == 0
     }
 
-    /// Makes the bytes appended so far durable.
+    /// Makes the bytes appended so far durable. May run beside an append, which it does not hold up.
     ///
     /// # Errors
     /// What the system said. What is not known durable then must be written again elsewhere; the segment takes no
     /// further appends and no further sync succeeds.
-    fn sync(&mut self) -> io::Result<()>;
+    fn sync(&self) -> io::Result<()>;
 }
 
 /// The reading end of one segment.
@@ -180,6 +195,12 @@ pub trait Read: Send + Sync + fmt::Debug {
     /// # Errors
     /// What the system said.
     fn len(&self) -> io::Result<u64>;
+
+    /// Makes the bytes that are there now durable, whoever wrote them.
+    ///
+    /// # Errors
+    /// What the system said.
+    fn sync(&self) -> io::Result<()>;
 
     /// Whether there are none.
     ///

@@ -1,6 +1,7 @@
 //! Waiting for descriptors without spinning, and without touching their flags (they may be shared).
 
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use super::notify;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -29,13 +30,12 @@ impl Stop {
     /// # Errors
     /// What the system said (no descriptors left).
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
+        notify::event().map(Self)
     }
 
     /// Raises it, for good.
     pub(crate) fn raise(&self) {
-        // The only error is a counter about to overflow, which leaves it readable all the same.
-        let _ = rustix::io::write(&self.0, &1u64.to_le_bytes());
+        notify::raise(&self.0);
     }
 
     /// Sleeps for `time`, or until it is raised.
@@ -85,6 +85,25 @@ pub(crate) fn wait_writable(output: BorrowedFd<'_>, stop: &Stop, timeout: Option
         true if in_time => Wake::Stopped,
         true => Wake::TimedOut,
     })
+}
+
+/// Waits until `notify` can be read, `stop` is raised, or `timeout` is over. When both happened, the stop counts.
+///
+/// # Errors
+/// What the system said.
+pub(crate) fn wait_notified(
+    notify: Option<BorrowedFd<'_>>,
+    stop: Option<&Stop>,
+    timeout: Duration,
+) -> io::Result<Wake> {
+    let mut fds = Vec::with_capacity(2);
+    fds.extend(stop.map(|stop| PollFd::new(&stop.0, PollFlags::IN)));
+    fds.extend(notify.map(|notify| PollFd::from_borrowed_fd(notify, PollFlags::IN)));
+    if !poll_until(&mut fds, Some(timeout))? {
+        return Ok(Wake::TimedOut);
+    }
+    let stopped = stop.is_some() && !fds[0].revents().is_empty();
+    Ok(if stopped { Wake::Stopped } else { Wake::Ready })
 }
 
 /// Whether `read` would not block: there is something, the end, or an error to be had.

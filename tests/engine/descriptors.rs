@@ -5,6 +5,7 @@ use spillpipe::ring::{Block, ChunkInfo, Count, DiskLimits, Headroom, Pool, Ring,
 use spillpipe::store::{Append, Read, SegmentName, Space, Store};
 use std::io::{self, ErrorKind, IoSlice};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 const BACKLOG_BYTES: u64 = 40 << 30;
 const OPEN_FILES_MAX: usize = 512;
@@ -13,18 +14,18 @@ const OPEN_FILES_MAX: usize = 512;
 #[derive(Debug, Default)]
 struct Counting;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Nothing {
-    len_bytes: u64,
+    len_bytes: AtomicU64,
 }
 
 impl Store for Counting {
-    fn create(&self, _: SegmentName) -> io::Result<Box<dyn Append>> {
-        Ok(Box::new(Nothing { len_bytes: 0 }))
+    fn create(&self, _: SegmentName) -> io::Result<Arc<dyn Append>> {
+        Ok(Arc::new(Nothing::default()))
     }
 
     fn open(&self, _: SegmentName) -> io::Result<Arc<dyn Read>> {
-        Ok(Arc::new(Nothing { len_bytes: 0 }))
+        Ok(Arc::new(Nothing::default()))
     }
 
     fn remove(&self, _: SegmentName) -> io::Result<()> {
@@ -45,16 +46,17 @@ impl Store for Counting {
 }
 
 impl Append for Nothing {
-    fn append(&mut self, parts: &[IoSlice<'_>]) -> io::Result<()> {
-        self.len_bytes += parts.iter().map(|part| part.len() as u64).sum::<u64>();
+    fn append(&self, parts: &[IoSlice<'_>]) -> io::Result<()> {
+        let bytes = parts.iter().map(|part| part.len() as u64).sum();
+        self.len_bytes.fetch_add(bytes, Relaxed);
         Ok(())
     }
 
     fn len(&self) -> u64 {
-        self.len_bytes
+        self.len_bytes.load(Relaxed)
     }
 
-    fn sync(&mut self) -> io::Result<()> {
+    fn sync(&self) -> io::Result<()> {
         Ok(())
     }
 }
@@ -65,6 +67,10 @@ impl Read for Nothing {
     }
 
     fn len(&self) -> io::Result<u64> {
+        Err(ErrorKind::Unsupported.into())
+    }
+
+    fn sync(&self) -> io::Result<()> {
         Err(ErrorKind::Unsupported.into())
     }
 }

@@ -37,8 +37,8 @@ impl<I> fmt::Debug for Interfered<I> {
 }
 
 impl<I: Interfere> Store for Interfered<I> {
-    fn create(&self, name: SegmentName) -> io::Result<Box<dyn Append>> {
-        Ok(Box::new(Handle { name, inner: self.inner.create(name)?, by: Arc::clone(&self.by) }))
+    fn create(&self, name: SegmentName) -> io::Result<Arc<dyn Append>> {
+        Ok(Arc::new(Handle { name, inner: self.inner.create(name)?, by: Arc::clone(&self.by) }))
     }
 
     fn open(&self, name: SegmentName) -> io::Result<Arc<dyn Read>> {
@@ -74,8 +74,8 @@ impl<T, I> fmt::Debug for Handle<T, I> {
     }
 }
 
-impl<I: Interfere> Append for Handle<Box<dyn Append>, I> {
-    fn append(&mut self, parts: &[IoSlice<'_>]) -> io::Result<()> {
+impl<I: Interfere> Append for Handle<Arc<dyn Append>, I> {
+    fn append(&self, parts: &[IoSlice<'_>]) -> io::Result<()> {
         self.by.append(self.name, parts.iter().map(|part| part.len()).sum())?;
         self.inner.append(parts)
     }
@@ -84,7 +84,7 @@ impl<I: Interfere> Append for Handle<Box<dyn Append>, I> {
         self.inner.len()
     }
 
-    fn sync(&mut self) -> io::Result<()> {
+    fn sync(&self) -> io::Result<()> {
         self.inner.sync()
     }
 }
@@ -98,5 +98,9 @@ impl<I: Interfere> Read for Handle<Arc<dyn Read>, I> {
 
     fn len(&self) -> io::Result<u64> {
         self.inner.len()
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.inner.sync()
     }
 }

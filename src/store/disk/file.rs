@@ -14,7 +14,6 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct DiskAppend {
     file: Arc<File>,
-    len_bytes: u64,
     latch: Latch,
     cached: Option<Cached>,
 }
@@ -22,15 +21,14 @@ pub(super) struct DiskAppend {
 impl DiskAppend {
     /// For a file that was created just now.
     pub(super) fn new(file: Arc<File>, cached: Option<Cached>) -> Self {
-        Self { file, len_bytes: 0, latch: Latch::default(), cached }
+        Self { file, latch: Latch::default(), cached }
     }
 }
 
 impl Append for DiskAppend {
-    fn append(&mut self, parts: &[IoSlice<'_>]) -> io::Result<()> {
-        self.latch.append(|| fd::write_all_at(self.file.as_fd(), parts, self.len_bytes))?;
+    fn append(&self, parts: &[IoSlice<'_>]) -> io::Result<()> {
         let bytes = parts.iter().map(|part| part.len() as u64).sum::<u64>();
-        self.len_bytes += bytes;
+        self.latch.append(bytes, |offset| fd::write_all_at(self.file.as_fd(), parts, offset))?;
         if let Some(Cached { cache, name }) = &self.cached {
             cache.wrote(*name, bytes);
         }
@@ -38,10 +36,10 @@ impl Append for DiskAppend {
     }
 
     fn len(&self) -> u64 {
-        self.len_bytes
+        self.latch.len_bytes()
     }
 
-    fn sync(&mut self) -> io::Result<()> {
+    fn sync(&self) -> io::Result<()> {
         // fdatasync: with the length, without the times.
         self.latch.sync(|| self.file.sync_data())
     }
@@ -76,5 +74,9 @@ impl Read for DiskRead {
 
     fn len(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
     }
 }

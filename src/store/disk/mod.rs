@@ -15,20 +15,24 @@ mod cache;
 mod file;
 mod plan;
 
+use super::regular::open_regular;
 use super::{Append, Read, SegmentName, Space, Store};
 use crate::sys::space::{check_writable_dir, is_tmpfs, open_dir, space};
 use crate::sys::tmpfile::{How, PRIVATE, open_nameless};
 use cache::{Cache, Cached};
 use file::{DiskAppend, DiskRead};
-use rustix::fs::{AtFlags, Dir, OFlags, fsync, openat, unlinkat};
+use rustix::fs::{AtFlags, Dir, OFlags, fstat, fsync, openat, unlinkat};
 use rustix::io::{Errno, retry_on_intr};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+/// No file system tells times less exactly; FAT, to two seconds.
+const TICK_MAX: Duration = Duration::from_secs(3);
 
 /// Whether the files of a [`DiskStore`] have names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +53,7 @@ pub enum Naming {
 /// let temp = tempfile::tempdir()?;
 /// let store = DiskStore::nameless(temp.path())?;
 /// let name = SegmentName { number: SegmentNumber(1), family: Family::Zstd };
-/// let mut segment = store.create(name)?;
+/// let segment = store.create(name)?;
 /// segment.append(&[IoSlice::new(b"chunk")])?;
 ///
 /// let mut back = [0; 5];
@@ -137,18 +141,17 @@ impl DiskStore {
     }
 
     fn open_named(&self, name: SegmentName) -> io::Result<File> {
-        // O_NONBLOCK: opening a FIFO that somebody put there must not wait for its writer. Files do not heed it.
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let file: File = retry_on_intr(|| openat(&self.dir, name.to_string(), flags, PRIVATE))?.into();
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{name} is not a regular file")));
-        }
-        Ok(file)
+        open_regular(self.descriptor(), &name.to_string(), OFlags::RDONLY, &name)
+    }
+
+    /// The directory.
+    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
     }
 }
 
 impl Store for DiskStore {
-    fn create(&self, name: SegmentName) -> io::Result<Box<dyn Append>> {
+    fn create(&self, name: SegmentName) -> io::Result<Arc<dyn Append>> {
         let (file, cached) = match &self.files {
             Files::Named => (Arc::new(self.create_named(name)?), None),
             Files::Nameless { how, open, cache } => {
@@ -163,7 +166,7 @@ impl Store for DiskStore {
                 (file, Some(Cached { cache: Arc::clone(cache), name }))
             }
         };
-        Ok(Box::new(DiskAppend::new(file, cached)))
+        Ok(Arc::new(DiskAppend::new(file, cached)))
     }
 
     fn open(&self, name: SegmentName) -> io::Result<Arc<dyn Read>> {
@@ -203,6 +206,13 @@ impl Store for DiskStore {
                 Ok(names)
             }
         }
+    }
+
+    fn last_change(&self) -> Option<SystemTime> {
+        let stat = fstat(&self.dir).ok().filter(|_| self.naming() == Naming::Named)?;
+        let since = Duration::new(u64::try_from(stat.st_mtime).ok()?, u32::try_from(stat.st_mtime_nsec).ok()?);
+        let changed = SystemTime::UNIX_EPOCH.checked_add(since)?;
+        changed.elapsed().is_ok_and(|ago| ago > TICK_MAX).then_some(changed)
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -1,11 +1,15 @@
 //! What is on the simulated disk: bytes and entries, durable or not yet, and what a crash makes of them.
 
 use super::faults::{Effect, Faults, Rng};
+use super::files::{SimFile, SmallFiles};
 use crate::store::memory::{UNBOUNDED_BYTES, copy_at, extend_by};
 use crate::store::{SegmentName, Space};
+use crate::sys::notify;
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IoSlice};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Weak};
 
 /// What a crash does with what was not synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,12 +19,13 @@ pub enum Unsynced {
     /// All of it had made it to the disk by itself.
     Kept,
     /// The seed decides: of each unsynced tail a prefix is there, some of its 512-byte sectors zero, others garbage;
-    /// each creation and each removal happened or did not.
+    /// each creation and each removal happened or did not. Where a small file was written over, each sector is as
+    /// before, as after, or garbage.
     Torn,
 }
 
 /// The unit in which a disk writes, and tears.
-const SECTOR_BYTES: usize = 512;
+pub(super) const SECTOR_BYTES: usize = 512;
 
 pub(super) type InodeId = u64;
 
@@ -44,6 +49,9 @@ pub(super) struct Disk {
     inodes_made: InodeId,
     entries: BTreeMap<SegmentName, InodeId>,
     durable_entries: BTreeMap<SegmentName, InodeId>,
+    pub(super) files: SmallFiles,
+    /// Told of every change to the segments.
+    watchers: Vec<Weak<OwnedFd>>,
 }
 
 /// The operations. Each begins by asking the plan what becomes of it; what is refused for its own reasons (no such
@@ -59,16 +67,18 @@ impl Disk {
             inodes_made: 0,
             entries: BTreeMap::new(),
             durable_entries: BTreeMap::new(),
+            files: SmallFiles::default(),
+            watchers: Vec::new(),
         }
     }
 
     /// An operation that changes nothing.
-    fn look(&mut self) -> io::Result<()> {
+    pub(super) fn look(&mut self) -> io::Result<()> {
         self.faults.next().told
     }
 
     /// An operation that happens as a whole or not at all.
-    fn change(&mut self, change: impl FnOnce(&mut Self) -> io::Result<()>) -> io::Result<()> {
+    pub(super) fn change(&mut self, change: impl FnOnce(&mut Self) -> io::Result<()>) -> io::Result<()> {
         let verdict = self.faults.next();
         let happens = match verdict.effect {
             Effect::All => true,
@@ -88,6 +98,7 @@ impl Disk {
             disk.inodes_made += 1;
             disk.inodes.insert(disk.inodes_made, Inode { linked: true, ..Inode::default() });
             disk.entries.insert(name, disk.inodes_made);
+            disk.changed();
             Ok(())
         })?;
         Ok(self.open_handle(self.inodes_made))
@@ -107,6 +118,7 @@ impl Disk {
                 inode.linked = false;
             }
             disk.forget_unreachable();
+            disk.changed();
             Ok(())
         })
     }
@@ -114,6 +126,12 @@ impl Disk {
     pub(super) fn list(&mut self) -> io::Result<Vec<SegmentName>> {
         self.look()?;
         Ok(self.entries.keys().copied().collect())
+    }
+
+    pub(super) fn segment_sizes(&mut self) -> io::Result<Vec<(SegmentName, u64)>> {
+        self.look()?;
+        let bytes = |id| self.inodes.get(id).map_or(0, |inode| inode.bytes.len() as u64);
+        Ok(self.entries.iter().map(|(name, id)| (*name, bytes(id))).collect())
     }
 
     pub(super) fn sync_entries(&mut self) -> io::Result<()> {
@@ -144,6 +162,7 @@ impl Disk {
         };
         let free = usize::try_from(self.space_now().free_bytes).unwrap_or(usize::MAX);
         extend_by(&mut self.inode(id)?.bytes, parts, allowed.min(free) as u64);
+        self.changed();
         verdict.told?;
         if wanted > free { Err(Errno::NOSPC.into()) } else { Ok(()) }
     }
@@ -179,14 +198,29 @@ impl Disk {
     }
 
     /// Room counts what is linked or open; what only a crash could bring back takes none.
-    fn space_now(&self) -> Space {
+    pub(super) fn space_now(&self) -> Space {
         let used_bytes: usize = self.inodes.values().filter(|i| i.linked || i.handles > 0).map(|i| i.bytes.len()).sum();
         let total_bytes = self.capacity_bytes.unwrap_or(UNBOUNDED_BYTES);
-        Space { total_bytes, free_bytes: total_bytes.saturating_sub(used_bytes as u64) }
+        let used_bytes = used_bytes as u64 + self.files.bytes();
+        Space { total_bytes, free_bytes: total_bytes.saturating_sub(used_bytes) }
     }
 
     fn inode(&mut self, id: InodeId) -> io::Result<&mut Inode> {
         self.inodes.get_mut(&id).ok_or_else(|| Errno::BADF.into())
+    }
+
+    /// Tells `watcher` of every change to the segments from now on.
+    pub(super) fn tell(&mut self, watcher: &Arc<OwnedFd>) {
+        self.watchers.push(Arc::downgrade(watcher));
+    }
+
+    fn changed(&mut self) {
+        self.watchers.retain(|watcher| {
+            watcher.upgrade().is_some_and(|watcher| {
+                notify::raise(&watcher);
+                true
+            })
+        });
     }
 
     fn forget_unreachable(&mut self) {
@@ -205,19 +239,49 @@ impl Disk {
     /// Changes each byte from `start` up to `end`; `change` gets a random byte with it.
     pub(super) fn damage(
         &mut self,
-        name: SegmentName,
+        name: &SimFile,
         start: u64,
         end: u64,
         change: impl Fn(u8, u8) -> u8,
     ) -> io::Result<()> {
-        let mut rng = self.rng.clone();
         let index = |offset| usize::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput);
         let range = index(start)?..index(end)?;
-        for byte in self.by_name(name)?.bytes.get_mut(range).ok_or(io::ErrorKind::InvalidInput)? {
-            *byte = change(rng.byte(), *byte);
+        let mut rng = self.rng.clone();
+        match name {
+            SimFile::Segment(name) => {
+                let bytes = self.by_name(*name)?.bytes.get_mut(range).ok_or(io::ErrorKind::InvalidInput)?;
+                for byte in bytes {
+                    *byte = change(rng.byte(), *byte);
+                }
+            }
+            SimFile::File(name) => {
+                let randoms: Vec<u8> = range.clone().map(|_| rng.byte()).collect();
+                self.files.damage(name, range, |at, byte| change(randoms[at], byte))?;
+            }
         }
         self.rng = rng;
         Ok(())
+    }
+
+    /// Puts a segment of these bytes there, durably, in the place of what had its name.
+    pub(super) fn put_segment(&mut self, name: SegmentName, bytes: &[u8]) {
+        let inode = Inode { bytes: bytes.to_vec(), durable_bytes: bytes.len(), linked: true, handles: 0 };
+        if let Ok(found) = self.by_name(name) {
+            *found = Inode { handles: found.handles, ..inode };
+        } else {
+            self.inodes_made += 1;
+            self.inodes.insert(self.inodes_made, inode);
+            self.entries.insert(name, self.inodes_made);
+        }
+        if let Some(id) = self.entries.get(&name) {
+            self.durable_entries.insert(name, *id);
+        }
+        self.forget_unreachable();
+        self.changed();
+    }
+
+    pub(super) fn rng(&mut self) -> &mut Rng {
+        &mut self.rng
     }
 
     pub(super) fn after_crash(&self, unsynced: Unsynced) -> Self {
@@ -245,6 +309,7 @@ impl Disk {
             found.inodes.insert(found.inodes_made, inode);
         }
         found.durable_entries = found.entries.clone();
+        found.files = self.files.after_crash(unsynced, &mut rng);
         found
     }
 }

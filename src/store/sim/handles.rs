@@ -8,10 +8,10 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 impl Store for SimStore {
-    fn create(&self, name: SegmentName) -> io::Result<Box<dyn Append>> {
+    fn create(&self, name: SegmentName) -> io::Result<Arc<dyn Append>> {
         let inode = self.lock().create(name)?;
         let handle = Handle { store: self.clone(), inode };
-        Ok(Box::new(SimAppend { handle, len_bytes: 0, latch: Latch::default() }))
+        Ok(Arc::new(SimAppend { handle, latch: Latch::default() }))
     }
 
     fn open(&self, name: SegmentName) -> io::Result<Arc<dyn Read>> {
@@ -57,28 +57,30 @@ impl Read for Handle {
     fn len(&self) -> io::Result<u64> {
         self.store.lock().len(self.inode)
     }
+
+    fn sync(&self) -> io::Result<()> {
+        self.store.lock().sync_bytes(self.inode)
+    }
 }
 
 #[derive(Debug)]
 struct SimAppend {
     handle: Handle,
-    len_bytes: u64,
     latch: Latch,
 }
 
 impl Append for SimAppend {
-    fn append(&mut self, parts: &[IoSlice<'_>]) -> io::Result<()> {
+    fn append(&self, parts: &[IoSlice<'_>]) -> io::Result<()> {
         let Handle { store, inode } = &self.handle;
-        self.latch.append(|| store.lock().append(*inode, parts))?;
-        self.len_bytes += parts.iter().map(|part| part.len() as u64).sum::<u64>();
-        Ok(())
+        let bytes = parts.iter().map(|part| part.len() as u64).sum();
+        self.latch.append(bytes, |_| store.lock().append(*inode, parts))
     }
 
     fn len(&self) -> u64 {
-        self.len_bytes
+        self.latch.len_bytes()
     }
 
-    fn sync(&mut self) -> io::Result<()> {
+    fn sync(&self) -> io::Result<()> {
         let Handle { store, inode } = &self.handle;
         self.latch.sync(|| store.lock().sync_bytes(*inode))
     }

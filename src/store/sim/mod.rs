@@ -9,8 +9,10 @@
 //!
 //! # Operations
 //! Every call that a real store would take to the disk is one operation, and takes the next number from one counter,
-//! from 1 on: create, open, append, read, sync of a segment, sync of the directory, remove, list, space. Not counted:
-//! lengths, the dropping of handles, calls that a latch refused, and this type's own methods. The n-th operation is
+//! from 1 on: create, open, append, read, sync of a segment (by either end), sync of the directory, remove, list, space,
+//! sizes of the segments; and creating, reading, removing, listing small files. Updating one is two: the write, and
+//! the sync. Not counted: lengths, locks, watches, the dropping of handles, calls that a latch or a bad name refused,
+//! and this type's own methods. The n-th operation is
 //! thus the same in every run that makes the same calls; with several threads that is the caller's business.
 //!
 //! # What the simulation assumes
@@ -18,14 +20,21 @@
 //! * An entry is durable after [`Store::sync`](super::Store::sync) only, and a segment's bytes after
 //!   [`Append::sync`](super::Append::sync) only; neither brings the other along (some file systems are kinder).
 //! * A failed sync made nothing durable that a crash would have to keep, and a segment's cannot be repeated.
+//! * A small file is created durably and whole, and removed durably; if the machine stops meanwhile, it was or was not.
+//!   An update that was not synced is lost, kept or torn. A failed sync leaves it so, and no later sync makes up for
+//!   it: those take only what was written since.
+//! * The writer's lock file is always there. Nobody holds a lock after a crash.
 //! * Names are not reused: of several unsynced changes to one name, only the first and the last state are seen.
 
 mod disk;
 mod faults;
+mod files;
 mod handles;
+mod home;
 
 pub use disk::Unsynced;
 pub use faults::Fault;
+pub use files::SimFile;
 
 use super::SegmentName;
 use disk::Disk;
@@ -43,7 +52,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 ///
 /// let disk = SimStore::new(42);
 /// let name = SegmentName { number: SegmentNumber(1), family: Family::Lz4 };
-/// let mut segment = disk.create(name)?; // operation 1
+/// let segment = disk.create(name)?; // operation 1
 /// segment.append(&[IoSlice::new(b"safe")])?; // 2
 /// segment.sync()?; // 3
 /// disk.sync()?; // 4
@@ -115,12 +124,26 @@ impl SimStore {
         Self::of(self.lock().after_crash(unsynced))
     }
 
-    /// All bytes of a segment, also those that no append has confirmed.
+    /// All bytes of a segment, also those that no append has confirmed, or of a small file as it reads now.
     ///
     /// # Errors
     /// [`io::ErrorKind::NotFound`].
-    pub fn bytes(&self, name: SegmentName) -> io::Result<Vec<u8>> {
-        Ok(self.lock().by_name(name)?.bytes.clone())
+    pub fn bytes(&self, name: impl Into<SimFile>) -> io::Result<Vec<u8>> {
+        let mut disk = self.lock();
+        match name.into() {
+            SimFile::Segment(name) => Ok(disk.by_name(name)?.bytes.clone()),
+            SimFile::File(name) => Ok(disk.files.get(&name)?.to_vec()),
+        }
+    }
+
+    /// Puts a segment or a small file of these bytes there, durably, in the place of one that is there. Whoever
+    /// appends to that goes on to believe in its old length.
+    pub fn put_bytes(&self, name: impl Into<SimFile>, bytes: &[u8]) {
+        let mut disk = self.lock();
+        match name.into() {
+            SimFile::Segment(name) => disk.put_segment(name, bytes),
+            SimFile::File(name) => disk.files.put(name, bytes),
+        }
     }
 
     /// How many bytes of a segment a crash has to keep.
@@ -135,36 +158,42 @@ impl SimStore {
     ///
     /// # Errors
     /// [`io::ErrorKind::NotFound`]; [`io::ErrorKind::InvalidInput`] when there is no such byte or bit.
-    pub fn flip_bit(&self, name: SegmentName, offset: u64, bit: u8) -> io::Result<()> {
+    pub fn flip_bit(&self, name: impl Into<SimFile>, offset: u64, bit: u8) -> io::Result<()> {
         let mask = 1u8.checked_shl(bit.into()).ok_or(io::ErrorKind::InvalidInput)?;
-        self.lock().damage(name, offset, offset.saturating_add(1), |_, byte| byte ^ mask)
+        self.lock().damage(&name.into(), offset, offset.saturating_add(1), |_, byte| byte ^ mask)
     }
 
     /// Replaces every byte in `range` by another one, of the seed's choice.
     ///
     /// # Errors
-    /// [`io::ErrorKind::NotFound`]; [`io::ErrorKind::InvalidInput`] when the range is not inside the segment.
-    pub fn corrupt(&self, name: SegmentName, range: Range<u64>) -> io::Result<()> {
-        self.lock().damage(name, range.start, range.end, |random, byte| byte ^ random.max(1))
+    /// [`io::ErrorKind::NotFound`]; [`io::ErrorKind::InvalidInput`] when the range is not inside the file.
+    pub fn corrupt(&self, name: impl Into<SimFile>, range: Range<u64>) -> io::Result<()> {
+        self.lock().damage(&name.into(), range.start, range.end, |random, byte| byte ^ random.max(1))
     }
 
     /// Zeroes the bytes in `range`.
     ///
     /// # Errors
     /// As for [`SimStore::corrupt`].
-    pub fn zero(&self, name: SegmentName, range: Range<u64>) -> io::Result<()> {
-        self.lock().damage(name, range.start, range.end, |_, _| 0)
+    pub fn zero(&self, name: impl Into<SimFile>, range: Range<u64>) -> io::Result<()> {
+        self.lock().damage(&name.into(), range.start, range.end, |_, _| 0)
     }
 
-    /// Cuts a segment to `len_bytes`, or does nothing when it is shorter.
+    /// Cuts a segment or a small file to `len_bytes`, or does nothing when it is shorter.
     ///
     /// # Errors
     /// [`io::ErrorKind::NotFound`].
-    pub fn truncate(&self, name: SegmentName, len_bytes: u64) -> io::Result<()> {
+    pub fn truncate(&self, name: impl Into<SimFile>, len_bytes: u64) -> io::Result<()> {
+        let len = usize::try_from(len_bytes).unwrap_or(usize::MAX);
         let mut disk = self.lock();
-        let inode = disk.by_name(name)?;
-        inode.bytes.truncate(usize::try_from(len_bytes).unwrap_or(usize::MAX));
-        inode.durable_bytes = inode.durable_bytes.min(inode.bytes.len());
+        match name.into() {
+            SimFile::Segment(name) => {
+                let inode = disk.by_name(name)?;
+                inode.bytes.truncate(len);
+                inode.durable_bytes = inode.durable_bytes.min(len);
+            }
+            SimFile::File(name) => disk.files.truncate(&name, len)?,
+        }
         Ok(())
     }
 }

@@ -52,7 +52,13 @@ fn header_layout(doc: &str, family: Family) -> Vec<Field> {
 #[test]
 fn the_layout_tables_have_no_gaps() {
     let doc = doc();
-    let tables = [("header zst", HEADER_BYTES), ("header lz4", HEADER_BYTES), ("record", 64), ("seal", RECORD_BYTES)];
+    let tables = [
+        ("header zst", HEADER_BYTES),
+        ("header lz4", HEADER_BYTES),
+        ("record", RECORD_BYTES),
+        ("seal", RECORD_BYTES),
+        ("slot", SLOT_BYTES),
+    ];
     for (name, bytes) in tables {
         let fields = layout(&doc, name);
         let mut end = 0;
@@ -75,6 +81,8 @@ fn the_limits_are_the_constants() {
         ("RECORD_BYTES", RECORD_BYTES as u64),
         ("NEEDLE_BYTES", NEEDLE_BYTES as u64),
         ("FOOTER_BYTES", FOOTER_BYTES as u64),
+        ("SLOT_BYTES", SLOT_BYTES as u64),
+        ("HOLES_MAX", HOLES_MAX as u64),
     ];
     for (name, value) in limits {
         assert!(doc.contains(&format!("\n| `{name}` | {value} |")), "{name} = {value}");
@@ -141,6 +149,44 @@ fn the_layout_tables_say_what_the_code_reads() {
             }
         }
     }
+}
+
+#[test]
+fn the_layout_table_of_a_slot_says_what_the_code_writes() {
+    let place = |n: u64| Position { segment: SegmentNumber(n), seq: ChunkSeq(n + 1), offset: StreamOffset(n + 2) };
+    let hole = Hole { from: place(20), to: place(30), bytes: 40, attempts: 50, left_behind: true };
+    let slot = Slot {
+        kind: SlotKind::Cursor,
+        store: StoreId(*b"0123456789abcdef"),
+        generation: 7,
+        position: place(10),
+        written_ns: 60,
+        state: SlotState::Incomplete,
+        holes: vec![hole],
+    };
+    let hole: Vec<u8> =
+        [20, 21, 22, 30, 31, 32, 40, 0x0001_0000_0032].into_iter().flat_map(|word: u64| word.to_le_bytes()).collect();
+    let bytes = slot.encode();
+    let holes = [hole, vec![0; 64 * (HOLES_MAX - 1)]].concat();
+    check(
+        &layout(&doc(), "slot"),
+        &bytes,
+        &[
+            ("magic", b"SPCU\x0D\x0A\x1A\x0A"),
+            ("major", &[1, 0]),
+            ("store id", &slot.store.0),
+            ("generation", &[7, 0, 0, 0, 0, 0, 0, 0]),
+            ("segment", &[10, 0, 0, 0, 0, 0, 0, 0]),
+            ("sequence number", &[11, 0, 0, 0, 0, 0, 0, 0]),
+            ("stream offset", &[12, 0, 0, 0, 0, 0, 0, 0]),
+            ("time of writing", &[60, 0, 0, 0, 0, 0, 0, 0]),
+            ("state", &[2]),
+            ("flags", &[0]),
+            ("hole count", &[1, 0]),
+            ("holes", &holes),
+            ("checksum", &crc32(&bytes[..0xFFC]).to_le_bytes()),
+        ],
+    );
 }
 
 fn check(fields: &[Field], bytes: &[u8], expected: &[(&str, &[u8])]) {

@@ -101,8 +101,21 @@ pub fn write_raw(family: Family, raw: &[u8], checksum: bool, out: &mut [u8]) -> 
 /// # Errors
 /// [`FormatError`] when the frame is not one that [`write_raw`] writes for that many bytes.
 pub fn read_raw(family: Family, frame: &[u8], raw: &mut [u8]) -> Result<(), FormatError> {
+    let Some(stored) = copy_raw(family, frame, raw)? else { return Ok(()) };
     match family {
-        Family::Zstd => read_raw_zstd(frame, raw),
+        Family::Zstd => check_sum("zstd content", stored, xxh64_low(raw)),
+        Family::Lz4 => check_sum("LZ4 content", stored, xxh32(raw)),
+    }
+}
+
+/// As [`read_raw`], for a frame whose bytes have been compared with a checksum already: its own one is for tools that
+/// know no other, takes longer than the rest, and is returned without being computed.
+///
+/// # Errors
+/// As for [`read_raw`], but for the checksum.
+pub fn copy_raw(family: Family, frame: &[u8], raw: &mut [u8]) -> Result<Option<[u8; CHECKSUM_BYTES]>, FormatError> {
+    match family {
+        Family::Zstd => copy_raw_zstd(frame, raw),
         Family::Lz4 => {
             let block = parse_lz4(frame, raw.len())?;
             if !block.uncompressed || block.bytes.len() != raw.len() {
@@ -110,7 +123,7 @@ pub fn read_raw(family: Family, frame: &[u8], raw: &mut [u8]) -> Result<(), Form
                 return Err(FormatError::Field { field: "raw LZ4 block length", value, expected });
             }
             raw.copy_from_slice(block.bytes);
-            check_lz4_checksum(&block, raw)
+            Ok(block.checksum)
         }
     }
 }
@@ -132,7 +145,7 @@ fn write_raw_zstd(raw: &[u8], checksum: bool, out: &mut [u8]) -> usize {
     out.len
 }
 
-fn read_raw_zstd(frame: &[u8], raw: &mut [u8]) -> Result<(), FormatError> {
+fn copy_raw_zstd(frame: &[u8], raw: &mut [u8]) -> Result<Option<[u8; CHECKSUM_BYTES]>, FormatError> {
     check_raw_len(raw.len())?;
     let mut input = In(frame);
     let magic = input.u32()?;
@@ -149,11 +162,9 @@ fn read_raw_zstd(frame: &[u8], raw: &mut [u8]) -> Result<(), FormatError> {
         expect("raw zstd block header", u32::from_le_bytes([a, b, c, 0]), len_u32(block) << 3 | last)?;
         block.copy_from_slice(input.bytes(block.len())?);
     }
-    if descriptor & ZSTD_CHECKSUM != 0 {
-        let stored = input.array::<CHECKSUM_BYTES>()?;
-        check_sum("zstd content", stored, xxh64_low(raw))?;
-    }
-    input.end()
+    let checksum = if descriptor & ZSTD_CHECKSUM == 0 { None } else { Some(input.array()?) };
+    input.end()?;
+    Ok(checksum)
 }
 
 /// Completes an LZ4 frame in `out`, where the block of `block_len` bytes stands at [`LZ4_PREFIX_BYTES`] already;

@@ -18,6 +18,7 @@ mod ids;
 mod record;
 mod seal;
 mod seek;
+mod slot;
 
 pub use error::FormatError;
 pub use header::{Family, HEADER_BYTES, SegmentHeader};
@@ -25,6 +26,7 @@ pub use ids::{ChunkSeq, Salt, SegmentNumber, StoreId, StreamOffset};
 pub use record::{CodecId, NEEDLE_BYTES, RECORD_BYTES, Record, SegmentKey, needle};
 pub use seal::{EndState, Seal};
 pub use seek::{FOOTER_BYTES, SEEK_ENTRIES_MAX, SeekEntry, SeekTable};
+pub use slot::{HOLES_MAX, Hole, Position, SLOT_BYTES, Slot, SlotKind, SlotState};
 
 /// Largest chunk, in raw bytes.
 pub const CHUNK_BYTES_MAX: u32 = 4 << 20;

@@ -43,10 +43,10 @@ mod pacer;
 mod state;
 mod workers;
 
-pub use crate::ring::{FullReason, Headroom};
+pub use crate::ring::{FullReason, Headroom, WhenFull};
 pub use event::{Error, Event};
 pub use meter::{Meter, Snapshot};
-pub use options::{CHUNKS_IN_MEMORY_MIN, MEMORY_BYTES_MIN, Options, OptionsError, SpillOptions, THREADS_MAX, WhenFull};
+pub use options::{CHUNKS_IN_MEMORY_MIN, MEMORY_BYTES_MIN, Options, OptionsError, SpillOptions, THREADS_MAX};
 
 use crate::codec::Policy;
 use crate::ring::{DiskLimits, Pool};

@@ -6,10 +6,10 @@
 //! the input has ended, the stages come to the end by themselves.
 
 use super::bounds::Bounds;
-use super::options::WhenFull;
 use super::state::{Accepted, DecodeJob, EncodeJob, FetchJob, FullStep, Place, Role, SpillJob, State};
 use crate::codec::{Choice, Codec, Decoder, Encoder, Outcome, Plan, Policy, ZstdLevel};
 use crate::format::{ChunkSeq, Family, RECORD_BYTES, crc32};
+use crate::ring::WhenFull;
 use crate::ring::{BLOCKS_MIN, Block, Buffer, ChunkInfo, Count, FullReason, Head, Pool, StoredChunk, Tail};
 use crate::segment::open_chunk;
 use crate::store::{MemoryStore, SegmentName, Store};

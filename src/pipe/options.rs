@@ -2,7 +2,7 @@
 
 use crate::codec::Choice;
 use crate::format::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN};
-use crate::ring::Headroom;
+use crate::ring::{Headroom, WhenFull};
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
@@ -58,19 +58,6 @@ pub struct SpillOptions {
     pub min_free: Headroom,
     /// What to do when the disk or its limit is full and memory too. Default [`WhenFull::Block`].
     pub when_full: WhenFull,
-}
-
-/// What to do when neither disk nor memory takes more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WhenFull {
-    /// Let the producer wait.
-    Block,
-    /// End with [`Error::Full`](super::Error::Full).
-    Fail,
-    /// Throw away the oldest spilled chunks and go on.
-    DropOldest,
-    /// Throw away what the producer writes until there is room again.
-    DropNew,
 }
 
 impl Default for Options {

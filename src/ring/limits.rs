@@ -35,6 +35,19 @@ pub struct DiskLimits {
     pub segments_max: usize,
 }
 
+/// What to do when neither disk nor memory takes more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenFull {
+    /// Let the producer wait.
+    Block,
+    /// End with an error.
+    Fail,
+    /// Throw away the oldest spilled chunks and go on.
+    DropOldest,
+    /// Throw away what the producer writes until there is room again.
+    DropNew,
+}
+
 /// Room that the spill leaves free on its file system.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Headroom {
@@ -126,7 +139,9 @@ impl DiskLimits {
         let min_free_bytes = self.min_free.bytes(space.total_bytes);
         let limit_bytes = self.max_disk_bytes.unwrap_or(u64::MAX);
         let ceiling_bytes = limit_bytes.min(space.total_bytes);
-        let need_bytes = if resuming { need_bytes.max(RESUME_BYTES.min(ceiling_bytes / 8)) } else { need_bytes };
+        // No more than what is stored can come back: when that is little, it is others who have filled the disk.
+        let fresh_start_bytes = RESUME_BYTES.min(ceiling_bytes / 8).min(disk_bytes);
+        let need_bytes = if resuming { need_bytes.max(fresh_start_bytes) } else { need_bytes };
         if disk_bytes.saturating_add(need_bytes) > limit_bytes {
             return Ok(Err(FullReason::MaxDisk { limit_bytes }));
         }

@@ -25,7 +25,7 @@ mod tail;
 
 pub use chunk::ChunkInfo;
 pub use head::{Head, HeadError, Readable};
-pub use limits::{DiskLimits, FullReason, Headroom, Room};
+pub use limits::{DiskLimits, FullReason, Headroom, Room, WhenFull};
 pub use pool::{Buffer, Pool};
 pub use shelf::{Block, Shelf, StoredChunk};
 pub use tail::{AppendError, Tail};

@@ -14,9 +14,9 @@
 mod disk;
 
 use super::bounds::Bounds;
-use super::options::WhenFull;
 use crate::codec::{Load, Outcome, Plan, Policy};
 use crate::format::{FormatError, SegmentNumber, StreamOffset};
+use crate::ring::WhenFull;
 use crate::ring::{Buffer, Count, FullReason, Pool, Readable, Ring, StoredChunk};
 use crate::store::SegmentName;
 use std::collections::VecDeque;

@@ -25,6 +25,7 @@
 //! |---|---|
 //! | [`copy`](mod@copy) | from one descriptor to another inside the kernel, nothing kept: [`copy()`] |
 //! | [`pipe`] | the filter engine: from one descriptor to another |
+//! | [`spool`] | the persistent stream in a directory, between processes that need not live at the same time: [`Spool`] |
 //! | [`ring`] | encoded chunks in order, in memory first and then on disk |
 //! | [`segment`] | one segment, written and read record by record |
 //! | [`store`] | where segments live: a directory, memory, a simulated faulty disk |
@@ -32,8 +33,8 @@
 //! | [`format`](mod@format) | the bytes; docs/format.md is the normative text |
 //! | [`units`] | sizes as people write them |
 //!
-//! What it does not do: keep data across processes (a spill lives and dies with its process), encrypt, or run anywhere
-//! but on Linux.
+//! What it does not do: encrypt, replicate, or run anywhere but on Linux. The filter keeps nothing across processes: a
+//! spill lives and dies with its process. A [`spool`] does.
 
 pub mod codec;
 pub mod copy;
@@ -41,9 +42,11 @@ pub mod format;
 pub mod pipe;
 pub mod ring;
 pub mod segment;
+pub mod spool;
 pub mod store;
 mod sync;
 mod sys;
 pub mod units;
 
 pub use copy::copy;
+pub use spool::Spool;

@@ -4,6 +4,9 @@
 //! the codecs from its table. What the values then do is in [`super::options`] and [`super::filter`].
 
 use super::digest::Algorithm;
+use super::each::EachArgs;
+use super::spool::args::{InfoArgs, PopArgs, PushArgs, ReaderArgs, SYNC_DEFAULT, SYNC_LONG_HELP, TrimArgs};
+use super::spool::values::SyncArg;
 use spillpipe::codec::{Choice, TABLE};
 use spillpipe::format::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN};
 use spillpipe::pipe::{Headroom, MEMORY_BYTES_MIN, Options, THREADS_MAX, WhenFull};
@@ -22,9 +25,24 @@ use std::time::Duration;
 /// Sizes and rates are bytes, or take a unit: K, M, G, T, P or E, in powers of 1024; k, Ki, KB and KiB are K.
 #[derive(Debug, clap::Parser)]
 #[command(name = "spillpipe", version, after_long_help = AFTER_HELP, max_term_width = 100, args_override_self = true)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Cli {
     #[command(flatten)]
     pub(super) filter: FilterArgs,
+
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+/// What it does other than the filter.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    Push(PushArgs),
+    Pop(PopArgs),
+    Each(EachArgs),
+    Info(InfoArgs),
+    Trim(TrimArgs),
+    Reader(ReaderArgs),
 }
 
 /// What the help ends with.
@@ -34,6 +52,7 @@ Exit status:
   1  an I/O or system failure
   2  wrong usage
   3  damaged data was met
+  4  the stream is incomplete: its producer died or gave up (pop, each, --spool)
   5  full, under --when-full fail; what was still held is lost
   A consumer that goes away ends it by SIGPIPE, as it ends cat. SIGUSR1 prints one status line and never kills.
 
@@ -43,7 +62,12 @@ Examples:
   Spill to another disk, take at most 20 GiB of it, and leave 10 % free:
       producer | spillpipe -T /mnt/scratch --max-disk 20G --min-free 10% | consumer
   Copy a file at 50 MiB a second and print the digest of what was written:
-      spillpipe -i disk.img -o /mnt/backup/disk.img -r 50M --digest sha256";
+      spillpipe -i disk.img -o /mnt/backup/disk.img -r 50M --digest sha256
+  Buffer on disk between two programs that come and go, across restarts of the machine:
+      producer | spillpipe push /var/spool/x        and        spillpipe pop --follow /var/spool/x | consumer";
+
+/// The help of `--sync`, in brief, where it is one of the filter's options.
+const SYNC_HELP_FILTER: &str = "With --spool, when data is synced to disk: none, interval:MS, chunk";
 
 const BUFFER: &str = "Buffer";
 const ENDS: &str = "Input and output";
@@ -83,6 +107,20 @@ pub(super) struct FilterArgs {
     /// What to do when disk and memory are full
     #[arg(long, value_name = "ACTION", help_heading = BUFFER, default_value = "block")]
     pub(super) when_full: WhenFullArg,
+
+    /// Buffer in the spool DIR, which outlives crashes and restarts: the next run first hands on what is left
+    ///
+    /// The spool is made if DIR does not exist or is empty. The filter pushes and pops at once, as the reader 'default';
+    /// see 'spillpipe push' and 'spillpipe pop'. SIGTERM, SIGINT and SIGHUP end it after the chunk under way; what was
+    /// read stays in the spool, as far as that has room, and nothing comes again. SIGKILL takes what was read just now
+    /// and is not written yet, and may let the output of the last second come again; so may a signal when the consumer
+    /// takes nothing for a second, and a second signal. A power cut also takes what is not synced (--sync). --max-disk
+    /// is at least 128K.
+    #[arg(long, value_name = "DIR", help_heading = BUFFER, conflicts_with_all = ["memory", "tmpdir", "no_splice", "read_rate", "write_rate"])]
+    pub(super) spool: Option<PathBuf>,
+
+    #[arg(long, value_name = "WHEN", help_heading = BUFFER, requires = "spool", default_value = SYNC_DEFAULT, help = SYNC_HELP_FILTER, long_help = SYNC_LONG_HELP)]
+    pub(super) sync: SyncArg,
 
     /// Workers that compress, and as many that decompress, from 1 to 64 [default: the cores, at most 4]
     #[arg(long, value_name = "N", help_heading = BUFFER, value_parser = threads, allow_hyphen_values = true)]
@@ -169,7 +207,7 @@ pub(super) enum WhenFullArg {
     Block,
     /// End with exit status 5; what is still held is lost
     Fail,
-    /// Throw away the oldest spilled chunks and go on; the exit status stays 0
+    /// Throw away the oldest chunks on disk and go on; the exit status stays 0
     DropOldest,
     /// Throw away what the producer writes until there is room; the exit status stays 0
     DropNew,
@@ -209,19 +247,19 @@ fn default_chunk() -> ByteSize {
     ByteSize(bytes_u64(Options::default().chunk_bytes))
 }
 
-fn default_min_free() -> Amount {
+pub(super) fn default_min_free() -> Amount {
     match Options::default().spill.min_free {
         Headroom::Bytes(bytes) => Amount::Bytes(bytes),
         Headroom::Percent(percent) => Amount::Percent(percent),
     }
 }
 
-fn codec_help() -> String {
+pub(super) fn codec_help() -> String {
     let names: Vec<_> = TABLE.iter().rev().map(|row| row.name).collect();
     format!("How spilled data is compressed: auto, {}", names.join(", "))
 }
 
-fn codec_long_help() -> String {
+pub(super) fn codec_long_help() -> String {
     let mut help = "How spilled data is compressed:".to_owned();
     let auto = ("auto", "as the pressure demands: lighter before the producer has to wait, heavier when there is time");
     for (name, about) in std::iter::once(auto).chain(TABLE.iter().rev().map(|row| (row.name, row.about))) {
@@ -240,13 +278,13 @@ fn memory(text: &str) -> Result<Amount, String> {
     }
 }
 
-fn chunk_size(text: &str) -> Result<ByteSize, String> {
+pub(super) fn chunk_size(text: &str) -> Result<ByteSize, String> {
     let size: ByteSize = text.parse().map_err(|error: ParseSizeError| error.to_string())?;
     let (least, most) = (ByteSize(CHUNK_BYTES_MIN.into()), ByteSize(CHUNK_BYTES_MAX.into()));
     if (least..=most).contains(&size) { Ok(size) } else { Err(format!("it is not between {least} and {most}")) }
 }
 
-fn threads(text: &str) -> Result<usize, String> {
+pub(super) fn threads(text: &str) -> Result<usize, String> {
     let threads = text.parse().ok().filter(|threads| (1..=THREADS_MAX).contains(threads));
     threads.ok_or_else(|| format!("it is not a number from 1 to {THREADS_MAX}"))
 }

@@ -4,7 +4,6 @@
 //! Files are told apart by device and inode, so that hard links, symbolic links and redirections of the shell count;
 //! those that do not exist yet by where they would be created. Devices, pipes and terminals may be shared.
 
-use super::args::FilterArgs;
 use super::closed;
 use super::ends::given;
 use super::exit::Failure;
@@ -34,19 +33,37 @@ struct Use<'a> {
     identity: Option<Identity>,
 }
 
-/// Checks all pairs of input, output, `--log` and `--stats`.
-pub(super) fn refuse(args: &FilterArgs) -> Result<(), Failure> {
-    let stats = given(args.stats.as_ref()).map(|path| Use::named("figures", path));
-    let log = args.log.as_ref().map(|path| Use::named("messages", path));
-    let input = match given(args.input.as_ref()) {
-        Some(path) => Use::named("input", path),
-        None => Use::standard("input", closed::stdin_was_closed(), io::stdin()),
+/// What is read or written.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Stream<'a> {
+    /// The file of this name; `-` and nothing are the standard stream.
+    Given(Option<&'a PathBuf>),
+    /// Nothing is.
+    Unused,
+}
+
+/// The files of a command.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Files<'a> {
+    pub(super) input: Stream<'a>,
+    pub(super) output: Stream<'a>,
+    /// Of `--log`.
+    pub(super) log: Option<&'a PathBuf>,
+    /// Of `--stats`.
+    pub(super) stats: Option<&'a PathBuf>,
+}
+
+/// Checks all pairs of them.
+pub(super) fn refuse<'a>(files: Files<'a>) -> Result<(), Failure> {
+    let stats = given(files.stats).map(|path| Use::named("figures", path));
+    let log = files.log.map(|path| Use::named("messages", path));
+    let stream = |what, stream, standard: Use<'a>| match stream {
+        Stream::Given(path) => Some(given(path).map_or(standard, |path| Use::named(what, path))),
+        Stream::Unused => None,
     };
-    let output = match given(args.output.as_ref()) {
-        Some(path) => Use::named("output", path),
-        None => Use::standard("output", closed::stdout_was_closed(), io::stdout()),
-    };
-    let uses: Vec<_> = stats.into_iter().chain(log).chain([input, output]).collect();
+    let input = stream("input", files.input, Use::standard("input", closed::stdin_was_closed(), io::stdin()));
+    let output = stream("output", files.output, Use::standard("output", closed::stdout_was_closed(), io::stdout()));
+    let uses: Vec<_> = [stats, log, input, output].into_iter().flatten().collect();
     for (place, a) in uses.iter().enumerate() {
         let same = |b: &&Use<'_>| a.identity.is_some() && a.identity == b.identity;
         if let Some(b) = uses[place + 1..].iter().find(same) {

@@ -1,6 +1,5 @@
 //! The two ends of the pipe: standard streams or files, checked before anything is created.
 
-use super::args::FilterArgs;
 use super::closed;
 use super::exit::Failure;
 use spillpipe::store::DiskStore;
@@ -24,16 +23,6 @@ pub(super) struct End {
     named: bool,
 }
 
-/// The name that messages use for the input.
-pub(super) fn input_name(args: &FilterArgs) -> String {
-    name(args.input.as_ref(), "standard input")
-}
-
-/// The name that messages use for the output.
-pub(super) fn output_name(args: &FilterArgs) -> String {
-    name(args.output.as_ref(), "standard output")
-}
-
 fn name(path: Option<&PathBuf>, standard: &str) -> String {
     given(path).map_or_else(|| standard.to_owned(), |path| path.display().to_string())
 }
@@ -43,17 +32,11 @@ pub(super) fn given(path: Option<&PathBuf>) -> Option<&PathBuf> {
     path.filter(|path| path.as_os_str() != STANDARD)
 }
 
-/// Opens both ends, the output last: it is not created when anything is wrong with the rest.
-pub(super) fn open(args: &FilterArgs) -> Result<(End, End), Failure> {
-    let input = open_input(args)?;
-    let output = open_output(args, &input)?;
-    Ok((input, output))
-}
-
-fn open_input(args: &FilterArgs) -> Result<End, Failure> {
-    let name = input_name(args);
+/// Opens the input.
+pub(super) fn open_input(path: Option<&PathBuf>) -> Result<End, Failure> {
+    let name = name(path, "standard input");
     let cannot = |doing: &str| Failure::io(format!("cannot {doing} {name}"));
-    let path = given(args.input.as_ref());
+    let path = given(path);
     let file = match path {
         Some(path) => File::open(path).map_err(cannot("open"))?,
         None => standard(closed::stdin_was_closed(), io::stdin()).map_err(cannot("read"))?,
@@ -64,20 +47,25 @@ fn open_input(args: &FilterArgs) -> Result<End, Failure> {
     Ok(End { file, named: path.is_some(), name })
 }
 
-fn open_output(args: &FilterArgs, input: &End) -> Result<End, Failure> {
-    let name = output_name(args);
-    let path = given(args.output.as_ref());
-    let file = match path {
-        Some(path) => create(path, args.force, input)?,
-        None => {
-            standard(closed::stdout_was_closed(), io::stdout()).map_err(Failure::io(format!("cannot write {name}")))?
-        }
+/// Opens the output, last of all: it is not created when anything is wrong with the rest. One that exists is only
+/// overwritten with `force`, and never when it is the input.
+pub(super) fn open_output(path: Option<&PathBuf>, force: bool, input: &End) -> Result<End, Failure> {
+    let output = match given(path) {
+        Some(path) => End { file: create(path, force, input)?, named: true, name: path.display().to_string() },
+        None => standard_output()?,
     };
-    let output = End { file, named: path.is_some(), name };
     if let Ok(metadata) = output.file.metadata() {
         refuse_same(input, &metadata)?;
     }
     Ok(output)
+}
+
+/// Standard output as it is.
+pub(super) fn standard_output() -> Result<End, Failure> {
+    let name = "standard output";
+    let cannot = Failure::io(format!("cannot write {name}"));
+    let file = standard(closed::stdout_was_closed(), io::stdout()).map_err(cannot)?;
+    Ok(End { file, named: false, name: name.to_owned() })
 }
 
 /// A descriptor of our own for a standard stream.

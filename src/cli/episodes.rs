@@ -20,17 +20,23 @@ impl Episodes {
     /// Whether the event is worth telling. That there is room again is so once, after a full disk that was told.
     pub(super) fn is_news(&mut self, event: &Event, now: Instant) -> bool {
         match event {
-            Event::Full { .. } => {
-                let quiet = |last| now.saturating_duration_since(last) >= QUIET;
-                self.told = self.last_event.replace(now).is_none_or(quiet);
-                self.told
-            }
-            Event::Resumed { .. } => {
-                self.last_event = Some(now);
-                std::mem::take(&mut self.told)
-            }
+            Event::Full { .. } => self.full(now),
+            Event::Resumed { .. } => self.resumed(now),
             _ => true,
         }
+    }
+
+    /// Whether it is worth telling that the disk is full.
+    pub(super) fn full(&mut self, now: Instant) -> bool {
+        let quiet = |last| now.saturating_duration_since(last) >= QUIET;
+        self.told = self.last_event.replace(now).is_none_or(quiet);
+        self.told
+    }
+
+    /// Whether it is worth telling that there is room again.
+    pub(super) fn resumed(&mut self, now: Instant) -> bool {
+        self.last_event = Some(now);
+        std::mem::take(&mut self.told)
     }
 }
 

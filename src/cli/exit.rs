@@ -14,10 +14,14 @@ pub(super) enum Exit {
     Usage,
     /// Damaged data was met.
     Damaged,
+    /// The stream has no end mark.
+    Incomplete,
     /// Full, under `--when-full fail`.
     Full,
     /// The consumer went away: die of SIGPIPE, silently, as `cat` does.
     ConsumerGone,
+    /// This signal ended it, in order: die of it, silently.
+    Signal(i32),
 }
 
 impl Exit {
@@ -28,16 +32,28 @@ impl Exit {
             Self::Failed => 1,
             Self::Usage => 2,
             Self::Damaged => 3,
+            Self::Incomplete => 4,
             Self::Full => 5,
             Self::ConsumerGone => 128 + 13,
+            Self::Signal(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
         }
+    }
+
+    /// Whether there is nothing to talk about: a consumer that has seen enough, or somebody who wanted it.
+    pub(super) fn is_silent(self) -> bool {
+        matches!(self, Self::ConsumerGone | Self::Signal(_))
     }
 
     /// Ends the process, or says how `main` should.
     pub(super) fn end(self) -> ExitCode {
-        if self == Self::ConsumerGone {
+        let signal = match self {
+            Self::ConsumerGone => Some(signal_hook::consts::SIGPIPE),
+            Self::Signal(signal) => Some(signal),
+            _ => None,
+        };
+        if let Some(signal) = signal {
             // Returns only when the signal is blocked in a way that cannot be undone; then the status has to do.
-            let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGPIPE);
+            let _ = signal_hook::low_level::emulate_default_handler(signal);
         }
         ExitCode::from(self.status())
     }

@@ -1,7 +1,7 @@
 //! `spillpipe`: standard input to standard output, through a disk-backed pipe.
 
 use super::args::{FilterArgs, When};
-use super::clash;
+use super::clash::{self, Files, Stream};
 use super::digest::Digest;
 use super::ends::{self, End};
 use super::episodes::Episodes;
@@ -14,15 +14,16 @@ use super::teller::{Teller, tell_stderr};
 use super::watcher::{Queue, Style, Watch, Watcher};
 use super::{line, text};
 use spillpipe::pipe::{Meter, Options, Pipe, Snapshot};
-use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal};
-use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 /// Runs the filter, and tells how it went.
 pub(super) fn run(args: &FilterArgs, signals: Signals) -> Exit {
-    let prefix = args.name.as_ref().map_or_else(|| "spillpipe".to_owned(), |name| format!("spillpipe[{name}]"));
+    if let Some(dir) = &args.spool {
+        return super::spool::through(args, dir, signals);
+    }
+    let prefix = prefix(args);
     let session = Session::prepare(args, prefix.clone()).and_then(|(session, pipe)| {
         let watch = session.watch();
         let started = Watcher::start(signals, watch)?;
@@ -39,6 +40,11 @@ pub(super) fn run(args: &FilterArgs, signals: Signals) -> Exit {
             failure.exit
         }
     }
+}
+
+/// What its messages begin with.
+pub(super) fn prefix(args: &FilterArgs) -> String {
+    args.name.as_ref().map_or_else(|| "spillpipe".to_owned(), |name| format!("spillpipe[{name}]"))
 }
 
 /// All that outlives the pipe.
@@ -59,15 +65,8 @@ impl<'a> Session<'a> {
     fn prepare(args: &'a FilterArgs, prefix: String) -> Result<(Self, Pipe), Failure> {
         let options = options(args)?;
         let pipe = Pipe::new(options.clone()).map_err(|error| explain(&error))?;
-        clash::refuse(args)?;
-        let log = args.log.as_deref().map(open_log).transpose()?;
-        let teller = Arc::new(Teller {
-            prefix,
-            log,
-            warnings: !args.quiet,
-            notes: !args.quiet && (args.verbose || io::stderr().is_terminal()),
-            drawn_columns: Mutex::new(0),
-        });
+        clash::refuse(files(args))?;
+        let teller = Arc::new(Teller::open(prefix, args.quiet, args.verbose, args.log.as_ref())?);
         let meter = pipe.meter();
         let session = Self {
             args,
@@ -84,7 +83,11 @@ impl<'a> Session<'a> {
 
     fn watch(&self) -> Watch {
         Watch {
-            meter: Arc::clone(&self.meter),
+            look: {
+                let meter = Arc::clone(&self.meter);
+                Box::new(move || meter.snapshot())
+            },
+            status: line::status,
             teller: Arc::clone(&self.teller),
             style: style(self.args),
             interval: self.args.interval,
@@ -96,8 +99,9 @@ impl<'a> Session<'a> {
     /// Opens the ends and moves the data.
     fn transfer(&self, pipe: Pipe, queue: Queue) -> Result<Snapshot, Failure> {
         ends::check_spill_dir(&self.options.spill.dir)?;
-        clash::refuse(self.args)?; // Once more: what has been created since has an inode, whatever its names.
-        let (input, output) = ends::open(self.args)?;
+        clash::refuse(files(self.args))?; // Once more: what has been created since has an inode, whatever its names.
+        let input = ends::open_input(self.args.input.as_ref())?;
+        let output = ends::open_output(self.args.output.as_ref(), self.args.force, &input)?;
         if let Some(bytes) = self.args.size.map(|size| size.0).or_else(|| input.bytes_left()) {
             let _ = self.size_bytes.set(bytes); // Nobody else sets it.
         }
@@ -161,13 +165,18 @@ impl<'a> Session<'a> {
     }
 }
 
-fn open_log(path: &Path) -> Result<File, Failure> {
-    let file = OpenOptions::new().append(true).create(true).open(path);
-    file.map_err(Failure::io(format!("cannot write messages to {}", path.display())))
+/// The files that the arguments name.
+pub(super) fn files(args: &FilterArgs) -> Files<'_> {
+    Files {
+        input: Stream::Given(args.input.as_ref()),
+        output: Stream::Given(args.output.as_ref()),
+        log: args.log.as_ref(),
+        stats: args.stats.as_ref(),
+    }
 }
 
 /// How to show the progress. Without being asked, only on a terminal that shows nothing else.
-fn style(args: &FilterArgs) -> Style {
+pub(super) fn style(args: &FilterArgs) -> Style {
     let terminal = io::stderr().is_terminal();
     match args.progress {
         When::Never => Style::Hidden,

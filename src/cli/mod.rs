@@ -1,7 +1,8 @@
 //! The command: arguments to options, options to a pipe, figures to the user.
 //!
 //! ```text
-//!   args (clap) ──> options ──> Pipe ──> filter::run ──> exit status
+//!   args (clap) ─┬> options ──> Pipe ──> filter::run ──> exit status
+//!                └> spool, each: the commands beside the filter
 //!                                │ events, meter
 //!                SIGUSR1 ──> watcher ──> teller ──> terminal, stderr or log
 //! ```
@@ -12,7 +13,9 @@
 mod args;
 mod clash;
 mod closed;
+mod deadly;
 mod digest;
+mod each;
 mod ends;
 mod episodes;
 mod exit;
@@ -21,6 +24,7 @@ mod filter;
 mod line;
 mod options;
 mod signals;
+mod spool;
 mod stats;
 mod teller;
 mod text;
@@ -36,7 +40,10 @@ pub(crate) fn main() -> ExitCode {
     // First of all: a SIGUSR1 that comes while the arguments are being read must not kill.
     let outcome = signals::Signals::install().map_err(Failure::io("cannot handle signals")).map(|signals| {
         match args::Cli::try_parse() {
-            Ok(cli) => filter::run(&cli.filter, signals),
+            Ok(cli) => match cli.command {
+                None => filter::run(&cli.filter, signals),
+                Some(command) => spool::run(&command, signals),
+            },
             Err(error) => usage::report(&error),
         }
     });

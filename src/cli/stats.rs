@@ -86,12 +86,12 @@ pub(super) fn stats(
 }
 
 /// To the microsecond.
-fn seconds(time: Duration) -> f64 {
+pub(super) fn seconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e6
 }
 
 /// The most memory that the whole process ever had resident, as the kernel counts it.
-fn rss_peak_bytes() -> Option<u64> {
+pub(super) fn rss_peak_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let kib: u64 =
         status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok())?;

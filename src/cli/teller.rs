@@ -3,10 +3,12 @@
 //! Every line is one write, so that a death in the middle leaves no half of one, and a failure to write is ignored:
 //! nobody is left to be told.
 
+use super::exit::Failure;
 use super::text::{Loudness, one_line};
 use console::measure_text_width;
-use std::fs::File;
-use std::io::{self, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 /// Tells the user.
@@ -25,6 +27,21 @@ pub(super) struct Teller {
 }
 
 impl Teller {
+    /// Opens the log, if there is to be one. Notes are for a terminal, and for whoever wants to know.
+    pub(super) fn open(prefix: String, quiet: bool, verbose: bool, log: Option<&PathBuf>) -> Result<Self, Failure> {
+        let open = |path: &PathBuf| {
+            let file = OpenOptions::new().append(true).create(true).open(path);
+            file.map_err(Failure::io(format!("cannot write messages to {}", path.display())))
+        };
+        Ok(Self {
+            prefix,
+            log: log.map(open).transpose()?,
+            warnings: !quiet,
+            notes: !quiet && (verbose || io::stderr().is_terminal()),
+            drawn_columns: Mutex::new(0),
+        })
+    }
+
     /// Tells of an event, if that is wanted.
     pub(super) fn say(&self, loudness: Loudness, text: &str) {
         let wanted = match loudness {

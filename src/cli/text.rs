@@ -55,7 +55,8 @@ fn cannot_spill(dir: &Path, why: &FullReason) -> String {
     format!("cannot spill to {}: {}", dir.display(), reason(why))
 }
 
-fn reason(reason: &FullReason) -> String {
+/// Why there is no room.
+pub(super) fn reason(reason: &FullReason) -> String {
     match reason {
         FullReason::System(error) => plain(error),
         FullReason::MaxDisk { limit_bytes } => format!("the limit of {} is reached (--max-disk)", human(*limit_bytes)),

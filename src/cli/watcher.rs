@@ -15,7 +15,7 @@ use super::line::{self, Progress};
 use super::signals::{STATUS_BYTE, Signals};
 use super::teller::Teller;
 use super::text::Loudness;
-use spillpipe::pipe::{Meter, Snapshot};
+use spillpipe::pipe::Snapshot;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -50,9 +50,11 @@ pub(super) enum Style {
 }
 
 /// What the thread works with.
-#[derive(Debug)]
 pub(super) struct Watch {
-    pub(super) meter: Arc<Meter>,
+    /// Looks at the meter.
+    pub(super) look: Box<dyn Fn() -> Snapshot + Send>,
+    /// What SIGUSR1 is answered with.
+    pub(super) status: fn(Period<'_>) -> String,
     pub(super) teller: Arc<Teller>,
     pub(super) style: Style,
     pub(super) interval: Duration,
@@ -91,7 +93,7 @@ impl Watcher {
         let (sender, messages) = sync_channel(MESSAGES_MAX);
         let start = || {
             let queue = Queue { messages: sender, wake: Arc::new(signals.wake.try_clone()?) };
-            let look = Look { last: watch.meter.snapshot(), trend: VecDeque::new() };
+            let look = Look { last: (watch.look)(), trend: VecDeque::new() };
             let run = move || run(signals.status, &messages, &watch, look);
             let thread = thread::Builder::new().name("watcher".to_owned()).spawn(run)?;
             Ok((Self { wake: signals.wake, thread }, queue))
@@ -129,8 +131,8 @@ fn run(mut bytes: UnixStream, messages: &Receiver<(Loudness, String)>, watch: &W
         }
         match woken {
             Ok(Some(STATUS_BYTE)) => {
-                let now = watch.meter.snapshot();
-                watch.teller.answer(&line::status(asked_period(&zero, &asked, &now)));
+                let now = (watch.look)();
+                watch.teller.answer(&(watch.status)(asked_period(&zero, &asked, &now)));
                 asked = now;
             }
             Ok(Some(STOP_BYTE)) | Err(_) => break,
@@ -169,7 +171,7 @@ fn wait(bytes: &mut UnixStream, until: Option<Instant>) -> io::Result<Option<u8>
 
 impl Look {
     fn show(&mut self, watch: &Watch) {
-        let now = watch.meter.snapshot();
+        let now = (watch.look)();
         let progress = Progress {
             period: Period { from: &self.last, to: &now },
             trend: Period { from: self.trend.front().unwrap_or(&self.last), to: &now },

@@ -1,0 +1,212 @@
+//! From an input into a spool.
+
+use super::args::StorageArgs;
+use super::session::Session;
+use super::tally::Tally;
+use super::text::{self, io_failure};
+use crate::cli::args::FilterArgs;
+use crate::cli::ends::End;
+use crate::cli::episodes::Episodes;
+use crate::cli::exit::Failure;
+use crate::cli::stats::seconds;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use serde_json::{Map, Value, json};
+use spillpipe::format::EndState;
+use spillpipe::ring::{Headroom, WhenFull};
+use spillpipe::spool::{Sync, Writer, WriterEvent, WriterOptions, WriterStats};
+use spillpipe::units::Amount;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Most that one read takes.
+const READ_BYTES: usize = 256 << 10;
+/// What a pipe on the input is grown to: fewer and larger reads.
+const PIPE_BYTES: usize = 1 << 20;
+
+/// How an input ended.
+#[derive(Debug)]
+pub(super) enum Fed {
+    /// It has ended.
+    All,
+    /// It was stopped from outside.
+    Stopped,
+    /// It cannot be read.
+    Input(Failure),
+    /// The spool takes no more.
+    Writer(Failure),
+}
+
+/// Feeds a writer.
+pub(super) struct Intake<'a> {
+    pub(super) input: &'a End,
+    pub(super) tally: &'a Tally,
+    /// Ends the wait for the input when it becomes readable.
+    pub(super) stop: Option<BorrowedFd<'a>>,
+    /// Whether what was just read is to be shown to the readers at once.
+    pub(super) at_once: &'a dyn Fn() -> bool,
+}
+
+impl Intake<'_> {
+    /// Takes in all there is.
+    pub(super) fn run(&self, writer: &mut Writer) -> Fed {
+        grow_pipe(self.input.file.as_fd());
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            let bytes = match self.read(&mut buffer) {
+                Ok(None) => return Fed::Stopped,
+                Ok(Some(0)) => return Fed::All,
+                Ok(Some(len)) => &buffer[..len],
+                Err(error) => return Fed::Input(Failure::io(format!("cannot read {}", self.input.name))(error)),
+            };
+            self.tally.took(bytes.len() as u64);
+            if let Err(failure) = self.write(writer, bytes) {
+                return Fed::Writer(failure);
+            }
+        }
+    }
+
+    /// `None`: it was stopped.
+    fn read(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        loop {
+            if !self.readable()? {
+                return Ok(None);
+            }
+            match (&self.input.file).read(buffer) {
+                // The descriptor may be shared with someone who made it non-blocking, or who was faster.
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+                result => return result.map(Some),
+            }
+        }
+    }
+
+    /// Waits for the input; false: it was stopped.
+    fn readable(&self) -> io::Result<bool> {
+        let input = PollFd::new(&self.input.file, PollFlags::IN);
+        let mut fds: Vec<_> =
+            self.stop.map(|stop| PollFd::from_borrowed_fd(stop, PollFlags::IN)).into_iter().chain([input]).collect();
+        loop {
+            match poll(&mut fds, None) {
+                Ok(_) => return Ok(self.stop.is_none() || fds[0].revents().is_empty()),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn write(&self, writer: &mut Writer, mut bytes: &[u8]) -> Result<(), Failure> {
+        // Not write_all, which tries again for ever when a wait for room was cancelled.
+        while !bytes.is_empty() {
+            let taken = writer.write(bytes).map_err(|error| io_failure(error, "cannot write to the spool"))?;
+            bytes = &bytes[taken..];
+        }
+        if (self.at_once)() {
+            writer.publish().map_err(|error| text::failure(&error, ""))?;
+        }
+        Ok(())
+    }
+}
+
+/// A wish: what is no pipe, and a refusal, are passed over. A pipe is never made smaller.
+fn grow_pipe(fd: BorrowedFd<'_>) {
+    if rustix::pipe::fcntl_getpipe_size(fd).is_ok_and(|bytes| bytes < PIPE_BYTES) {
+        let _ = rustix::pipe::fcntl_setpipe_size(fd, PIPE_BYTES);
+    }
+}
+
+/// Has what the writer tells go to the queue.
+pub(super) fn listen(writer: Writer, session: &Session, dir: PathBuf, when_full: WhenFull) -> Writer {
+    let (queue, episodes) = (session.queue.clone(), Mutex::new(Episodes::default()));
+    writer.on_event(move |event| {
+        let mut episodes = episodes.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = match event {
+            WriterEvent::Full(_) => episodes.full(Instant::now()),
+            WriterEvent::Resumed { .. } => episodes.resumed(Instant::now()),
+            _ => true,
+        };
+        if let Some((loudness, text)) = text::event(&event, &dir, when_full).filter(|_| news) {
+            queue.push(loudness, text);
+        }
+    })
+}
+
+/// Ends the writer's work as the input ended: `end` if all of it came.
+pub(super) fn finish(writer: Writer, fed: Fed, end: EndState) -> (WriterStats, Option<Failure>) {
+    let so_far = writer.stats();
+    let (end, failure) = match fed {
+        Fed::All => (end, None),
+        Fed::Stopped => (EndState::Aborted, None),
+        Fed::Input(failure) | Fed::Writer(failure) => (EndState::Aborted, Some(failure)),
+    };
+    match writer.finish(end) {
+        Ok(stats) => (stats, failure),
+        Err(error) => (so_far, failure.or_else(|| Some(text::failure(&error, "")))),
+    }
+}
+
+/// The options that the arguments of `push` ask for.
+pub(super) fn options(storage: &StorageArgs) -> WriterOptions {
+    let mut options = WriterOptions::default();
+    options.chunk_bytes = storage.chunk_size.0.try_into().unwrap_or(usize::MAX);
+    options.codec = storage.codec;
+    options.threads = storage.threads.unwrap_or(options.threads);
+    options.sync = sync(storage.sync.0);
+    options.max_disk_bytes = storage.max_disk.map(|size| size.0);
+    options.min_free = headroom(storage.min_free);
+    options.when_full = storage.when_full.into();
+    options
+}
+
+/// The options that the arguments of the filter ask for.
+pub(super) fn filter_options(args: &FilterArgs) -> WriterOptions {
+    let mut options = WriterOptions::default();
+    options.chunk_bytes = args.chunk_size.0.try_into().unwrap_or(usize::MAX);
+    options.codec = args.codec;
+    options.threads = args.threads.unwrap_or(options.threads);
+    options.sync = sync(args.sync.0);
+    options.max_disk_bytes = args.max_disk.map(|size| size.0);
+    options.min_free = headroom(args.min_free);
+    options.when_full = args.when_full.into();
+    options
+}
+
+/// At the end everything is synced, also with `none`: only never before.
+fn sync(asked: Sync) -> Sync {
+    if asked == Sync::Asked { Sync::Interval(Duration::MAX) } else { asked }
+}
+
+fn headroom(amount: Amount) -> Headroom {
+    match amount {
+        Amount::Bytes(bytes) => Headroom::Bytes(bytes),
+        Amount::Percent(percent) => Headroom::Percent(percent),
+    }
+}
+
+/// The figures of what was taken in.
+pub(super) fn figures(stats: &WriterStats, tally: &Tally) -> Map<String, Value> {
+    let ratio = (stats.stored_bytes > 0).then(|| ratio(stats.bytes, stats.stored_bytes));
+    let figures = json!({
+        "bytes_in": tally.snapshot().bytes_in,
+        "producer_waited_seconds": seconds(stats.waited),
+        "stored_bytes": stats.stored_bytes,
+        "ratio": ratio,
+        "chunks_in": stats.chunks,
+        "segments": stats.segments,
+        "syncs": stats.syncs,
+        "dropped_chunks": stats.dropped.chunks,
+        "dropped_bytes": stats.dropped.bytes,
+    });
+    match figures {
+        Value::Object(figures) => figures,
+        _ => Map::new(),
+    }
+}
+
+/// To three digits behind the point.
+#[expect(clippy::cast_precision_loss, reason = "three digits for people and their charts")]
+pub(super) fn ratio(raw_bytes: u64, stored_bytes: u64) -> f64 {
+    (raw_bytes as f64 / stored_bytes as f64 * 1000.0).round() / 1000.0
+}

@@ -1,0 +1,90 @@
+//! `spillpipe push`: standard input into a spool.
+
+use super::args::PushArgs;
+use super::intake::{self, Intake};
+use super::session::{self, Manner, Outcome, Session};
+use super::text::{self, Verdict};
+use crate::cli::clash::{Files, Stream};
+use crate::cli::ends;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::figures::Period;
+use crate::cli::signals::Signals;
+use crate::cli::watcher::Style;
+use serde_json::{Map, json};
+use spillpipe::format::EndState;
+use spillpipe::spool::{Error, Spool, Writer};
+use spillpipe::units::human;
+use std::time::Duration;
+
+const HINT: &str = "; use --wait to wait for it";
+
+/// Runs it.
+pub(super) fn run(args: &PushArgs, signals: Signals) -> Exit {
+    let manner = Manner {
+        name: None,
+        quiet: args.reports.quiet,
+        verbose: args.reports.verbose,
+        files: Files {
+            input: Stream::Given(args.input.as_ref()),
+            output: Stream::Unused,
+            log: args.reports.log.as_ref(),
+            stats: args.reports.stats.as_ref(),
+        },
+        style: Style::Hidden,
+        interval: Duration::from_secs(1),
+        status,
+        dir: None,
+    };
+    session::run(&manner, signals, |session| push(args, session).unwrap_or_else(Outcome::failed))
+}
+
+fn push(args: &PushArgs, session: &Session) -> Result<Outcome, Failure> {
+    let input = ends::open_input(args.input.as_ref())?;
+    let (writer, when_full) = (open(args).map_err(|error| text::failure(&error, HINT))?, args.storage.when_full.into());
+    let mut writer = intake::listen(writer, session, args.dir.clone(), when_full);
+    let at_once = || args.linger.is_zero();
+    let intake = Intake { input: &input, tally: &session.tally, stop: None, at_once: &at_once };
+    let fed = intake.run(&mut writer);
+    let (end, end_name) = match (args.no_end, args.abort) {
+        (true, _) => (EndState::Continues, "open"),
+        (_, true) => (EndState::Aborted, "incomplete"),
+        _ => (EndState::End, "complete"),
+    };
+    let (stats, failure) = intake::finish(writer, fed, end);
+    let mut figures = Map::new();
+    figures.insert("command".to_owned(), json!("push"));
+    figures.insert("end".to_owned(), json!(if failure.is_some() { "incomplete" } else { end_name }));
+    figures.extend(intake::figures(&stats, &session.tally));
+    let now = session.tally.snapshot();
+    Ok(Outcome {
+        summary: format!(
+            "{} in {:.1} s; {} stored in {}; synced",
+            human(now.bytes_in),
+            now.elapsed.as_secs_f64(),
+            human(stats.stored_bytes),
+            text::counted(stats.chunks, "chunk")
+        ),
+        lines: String::new(),
+        warnings: text::dropped(stats.dropped, when_full).into_iter().collect(),
+        verdict: failure.map_or_else(Verdict::default, Verdict::failed),
+        figures,
+    })
+}
+
+fn open(args: &PushArgs) -> Result<Writer, Error> {
+    let mut options = intake::options(&args.storage);
+    options.records = args.records.into();
+    options.linger = Some(args.linger).filter(|linger| !linger.is_zero());
+    let spool = Spool::create(&args.dir)?;
+    if args.wait { spool.writer_wait(options, None) } else { spool.writer(options) }
+}
+
+fn status(period: Period<'_>) -> String {
+    let now = period.to;
+    format!(
+        "{} taken in after {:.1} s, at {}/s",
+        human(now.bytes_in),
+        now.elapsed.as_secs_f64(),
+        human(period.in_rate())
+    )
+}

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 pub(crate) const USAGE: &str = "\
 usage: cargo bench --bench compare -- [ROWS...] [OPTIONS]
 
-ROWS: session, P1 to P9, P13; 'none' for the chart alone [all of them]
+ROWS: session, P1 to P9, P11, P13; 'none' for the chart alone [all of them]
 
   --runs N            rounds; each measures every tool once, in turn [5]
   --size SIZE         of the largest dump; the others follow it [1.2G]

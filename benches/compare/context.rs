@@ -53,7 +53,9 @@ impl Context {
     /// Nothing of an earlier measurement is on disk or still to be written.
     pub(crate) fn clear(&self) -> io::Result<()> {
         for entry in fs::read_dir(&self.work)? {
-            fs::remove_file(entry?.path())?;
+            let entry = entry?;
+            let remove = if entry.file_type()?.is_dir() { fs::remove_dir_all } else { fs::remove_file };
+            remove(entry.path())?;
         }
         rustix::fs::syncfs(File::open(&self.work)?)?;
         Ok(())

@@ -9,9 +9,12 @@ use crate::context::Context;
 use crate::input::Input;
 use crate::peers::Tool;
 use crate::process::Pipeline;
+use crate::queues::disk_bytes;
 use crate::watch::{Seen, watch};
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::path::Path;
+use std::process::Stdio;
 use std::sync::OnceLock;
 use std::sync::mpsc::sync_channel;
 use std::thread::{scope, sleep};
@@ -62,6 +65,16 @@ pub(crate) struct Outcome {
     pub(crate) seen: Seen,
     /// What spillpipe said of itself.
     pub(crate) stats: serde_json::Value,
+}
+
+/// What was measured of two commands, one after the other.
+pub(crate) struct InTwo {
+    pub(crate) push_seconds: f64,
+    pub(crate) pop_seconds: f64,
+    /// Of files, when all was pushed.
+    pub(crate) kept_bytes: u64,
+    /// Of both.
+    pub(crate) cpu_seconds: f64,
 }
 
 /// What is done after the producer's end and before a held consumer reads, given the processes.
@@ -153,6 +166,35 @@ impl Flow<'_> {
             cpu_seconds,
             seen,
             stats: serde_json::Value::Null,
+        })
+    }
+
+    /// By way of something that stays: the tool's first command takes all, and when that has ended the second one
+    /// hands it out. Returns the seconds of both, the bytes of `kept` in between, and the CPU seconds.
+    pub(crate) fn in_two(&self, context: &Context, tool: &Tool, kept: &Path) -> io::Result<InTwo> {
+        let [push, pop] = tool.stages.as_slice() else { return Err(io::ErrorKind::InvalidInput.into()) };
+        context.settle(self.input)?;
+        let feed = self.input.feed(self.bytes, self.write_bytes)?;
+        let start = Instant::now();
+        let (reader, writer) = io::pipe()?;
+        let pushing = Pipeline::start(std::slice::from_ref(push), reader, Stdio::null(), &context.complaints())?;
+        let produced = OnceLock::new();
+        let sent = produce(feed, writer, self.produce, &produced);
+        let mut cpu_seconds = pushing.wait()?;
+        sent?;
+        let pushed = Instant::now();
+        let kept_bytes = disk_bytes(kept)?;
+        let start_pop = Instant::now();
+        let (reader, writer) = io::pipe()?;
+        let popping = Pipeline::start(std::slice::from_ref(pop), Stdio::null(), writer, &context.complaints())?;
+        let received = self.consume(reader, &produced, || Ok(()));
+        cpu_seconds += popping.wait()?;
+        received?;
+        Ok(InTwo {
+            push_seconds: seconds(start, pushed),
+            pop_seconds: start_pop.elapsed().as_secs_f64(),
+            kept_bytes,
+            cpu_seconds,
         })
     }
 

@@ -26,6 +26,7 @@ mod input;
 mod machine;
 mod peers;
 mod process;
+mod queues;
 mod report;
 mod rows;
 mod statistics;

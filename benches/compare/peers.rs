@@ -51,6 +51,27 @@ impl Peers {
         Tool { name: format!("spillpipe {options}").trim().to_owned(), stages: vec![command] }
     }
 
+    /// Into a spool with these options, and out of it: two commands, one after the other.
+    pub(crate) fn spool(&self, options: &str) -> Tool {
+        let (program, spool) = (self.spillpipe.to_string_lossy(), self.work.join("spool"));
+        let mut push = vec![program.clone().into_owned(), "push".to_owned()];
+        push.extend(options.split_whitespace().map(str::to_owned));
+        let stages = [push, vec![program.into_owned(), "pop".to_owned()]];
+        let stages = stages.map(|command| [command, vec![spool.to_string_lossy().into_owned()]].concat()).to_vec();
+        let options = if options.is_empty() { String::new() } else { format!(" {options}") };
+        Tool { name: format!("spillpipe push{options}; pop"), stages }
+    }
+
+    /// Into a file, which is synced, and out of it: two commands, one after the other.
+    pub(crate) fn synced_file(&self) -> Tool {
+        let file = self.work.join("file").to_string_lossy().into_owned();
+        let push = ["sh".to_owned(), "-c".to_owned(), format!("cat > '{file}' && sync '{file}'")];
+        Tool {
+            name: "cat > file; sync file; cat file".to_owned(),
+            stages: vec![push.to_vec(), vec!["cat".to_owned(), file]],
+        }
+    }
+
     /// mbuffer with a file behind it for `bytes` of what comes to it, between two commands if such are given.
     pub(crate) fn mbuffer_file(&self, bytes: u64, around: Option<(&str, &str)>) -> Tool {
         let size = (bytes >> 20) + MBUFFER_EXTRA_MIB;

@@ -8,6 +8,7 @@ mod lagging;
 mod memory;
 mod paced;
 mod session;
+mod spool;
 
 pub(crate) use session::curves;
 
@@ -43,6 +44,7 @@ pub(crate) const ROWS: &[Row] = &[
     (&["P7"], drain::run),
     (&["P8"], echo::run),
     (&["P9"], memory::run),
+    (&["P11"], spool::run),
     (&["P13"], cache::run),
 ];
 

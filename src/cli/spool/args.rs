@@ -50,10 +50,10 @@ pub(in crate::cli) struct PushArgs {
     #[arg(long, value_name = "WHERE", default_value = "none")]
     pub(super) records: RecordsArg,
 
-    /// How long data may be kept from the readers to fill a chunk
+    /// How long data may be kept from the readers, after the chunk before it, to fill a chunk
     ///
-    /// A chunk costs about 100 bytes of its own, and small ones compress badly. 0: what one read yields is a chunk, and
-    /// readers have it at once.
+    /// What comes after a quiet while they have at once; a trickle, no more often than this. A chunk costs about 100
+    /// bytes of its own, and small ones compress badly. 0: what one read yields is a chunk.
     #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true, default_value = "100ms")]
     pub(super) linger: Duration,
 

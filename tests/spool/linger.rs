@@ -8,7 +8,7 @@ fn what_comes_after_a_quiet_while_is_seen_at_once_and_a_trickle_no_more_often_th
     let temp = tempfile::tempdir().unwrap();
     let spool = Spool::create(temp.path()).unwrap();
     let mut options = plain();
-    options.linger = Some(Duration::from_secs(60));
+    options.linger = Some(Duration::from_mins(1));
     let mut writer = spool.writer(options).unwrap();
     let mut reader = spool.reader("default", ReaderOptions::default()).unwrap();
     let started = Instant::now();

@@ -134,6 +134,9 @@ impl Reader {
     /// The next batch of data that is new: whole chunks, at least one. It ends on a record boundary, if there is one in
     /// it. `tap` hears exactly its bytes. Use the same limits and the same tap until it is complete.
     ///
+    /// What [`Reader::next`] handed out before, and was not acknowledged, counts as dealt with once a later batch is
+    /// acknowledged: read in one way or the other.
+    ///
     /// # Errors
     /// As for [`Reader::next`].
     pub fn next_batch(&mut self, limits: BatchLimits, tap: &mut dyn Tap) -> Result<NextBatch, Error> {

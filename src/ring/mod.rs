@@ -29,6 +29,7 @@ pub use limits::{DiskLimits, FullReason, Headroom, Room, WhenFull};
 pub use pool::{Buffer, Pool};
 pub use shelf::{Block, Shelf, StoredChunk};
 pub use tail::{AppendError, Tail};
+pub(crate) use tail::{new_salt, now_ns};
 
 use crate::format::{FormatError, HEADER_BYTES, SegmentHeader};
 use crate::store::{Read, SegmentName};

@@ -76,17 +76,14 @@ impl<'s> Tail<'s> {
     /// What the system said; nothing is left of the segment then.
     pub fn begin(&mut self, family: Family, first_offset: StreamOffset) -> io::Result<Segment> {
         self.current = None;
-        let mut salt = [0; 4];
-        sys::random::fill_random(&mut salt)?;
-        let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
         let header = SegmentHeader {
             store: self.id,
             number: self.next_number,
             first_seq: self.next_seq,
             first_offset,
             chunk_bytes_max: self.chunk_bytes_max,
-            salt: Salt(u32::from_le_bytes(salt)),
-            created_ns: u64::try_from(created).unwrap_or(u64::MAX),
+            salt: new_salt()?,
+            created_ns: now_ns(),
             family,
         };
         let name = SegmentName { number: header.number, family };
@@ -146,4 +143,20 @@ pub enum AppendError {
     Io(io::Error),
     /// A record in memory is not what was put there.
     Damaged(FormatError),
+}
+
+/// The salt of a segment that is begun.
+///
+/// # Errors
+/// When the system has no random numbers.
+pub(crate) fn new_salt() -> io::Result<Salt> {
+    let mut salt = [0; 4];
+    sys::random::fill_random(&mut salt)?;
+    Ok(Salt(u32::from_le_bytes(salt)))
+}
+
+/// Nanoseconds since 1970.
+pub(crate) fn now_ns() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+    u64::try_from(since).unwrap_or(u64::MAX)
 }

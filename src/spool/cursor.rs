@@ -8,9 +8,10 @@
 
 use super::error::Error;
 use super::event::Ended;
-use super::identity::{new_slot, now_ns};
+use super::identity::new_slot;
 use super::slots::{Slots, SlotsError};
 use crate::format::{FormatError, HOLES_MAX, Hole, Position, SegmentNumber, Slot, SlotKind, SlotState, StoreId};
+use crate::ring::now_ns;
 use crate::store::{FileName, Home};
 use std::io;
 

@@ -3,31 +3,41 @@
 use super::error::Error;
 use super::slots::{Slots, SlotsError};
 use crate::format::{HEADER_BYTES, Position, SegmentHeader, SegmentNumber, Slot, SlotKind, SlotState, StoreId};
+use crate::ring::now_ns;
 use crate::store::{FileName, Home};
 use crate::sys::random::fill_random;
 use std::io;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Segments whose headers are asked for the store's id, when the file that should tell is damaged.
 const WITNESSES_MAX: usize = 16;
 
-/// Reads the spool's own slots. They are damaged, or gone, and there are segments: those tell whose they are, and the file
-/// is written anew.
+/// Reads the spool's own slots. They are gone, and there are segments: those tell whose they are, and the file is written
+/// anew.
 ///
 /// # Errors
-/// [`Error::NoSpool`] when there is none; [`Error::Identity`]; [`Error::Io`].
+/// [`Error::NoSpool`] when there is none; as for [`look`] otherwise.
 pub(super) fn load(home: &dyn Home, dir: &Path) -> Result<Slots, Error> {
+    match look(home, dir) {
+        Err(Error::NoSpool { dir: none }) => {
+            let store = witness(home, dir)?.ok_or(Error::NoSpool { dir: none })?;
+            Slots::create(home, FileName::Spool, anew(store)).map_err(Error::io("create", dir.join("spool")))
+        }
+        slots => slots,
+    }
+}
+
+/// The same for who has had the spool open: a file that is gone is not made anew, for then somebody removes all of it. One
+/// that is damaged is, by what the segments tell.
+///
+/// # Errors
+/// [`Error::NoSpool`]; [`Error::Identity`]; [`Error::Segment`] when it needs a newer program; [`Error::Io`].
+pub(super) fn look(home: &dyn Home, dir: &Path) -> Result<Slots, Error> {
     let file = || dir.join("spool");
-    let anew = |store| {
-        // Nobody knows whether the writer had finished: what is told then is the worse of the two.
-        Slot { state: SlotState::Writing, ..new_slot(SlotKind::Identity, store) }
-    };
     match Slots::load(home, FileName::Spool, SlotKind::Identity) {
         Ok(slots) => Ok(slots),
         Err(SlotsError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
-            let store = witness(home, dir)?.ok_or_else(|| Error::NoSpool { dir: dir.to_owned() })?;
-            Slots::create(home, FileName::Spool, anew(store)).map_err(Error::io("create", file()))
+            Err(Error::NoSpool { dir: dir.to_owned() })
         }
         Err(SlotsError::Io(error)) => Err(Error::io("read", file())(error)),
         Err(SlotsError::Refused(source)) => Err(Error::Segment { file: file(), source }),
@@ -38,18 +48,10 @@ pub(super) fn load(home: &dyn Home, dir: &Path) -> Result<Slots, Error> {
     }
 }
 
-/// The same for who has had the spool open: a file that is gone is not made anew, for then somebody removes all of it.
-///
-/// # Errors
-/// As for [`load`].
-pub(super) fn look(home: &dyn Home, dir: &Path) -> Result<Slots, Error> {
-    match Slots::load(home, FileName::Spool, SlotKind::Identity) {
-        Err(SlotsError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
-            Err(Error::NoSpool { dir: dir.to_owned() })
-        }
-        Ok(slots) => Ok(slots),
-        Err(_) => load(home, dir),
-    }
+/// The state of a spool that only its segments tell of. Nobody knows whether the writer had finished: what is told then is
+/// the worse of the two.
+fn anew(store: StoreId) -> Slot {
+    Slot { state: SlotState::Writing, ..new_slot(SlotKind::Identity, store) }
 }
 
 /// Makes a directory a spool. Somebody else who does the same at the same time is as good.
@@ -77,12 +79,6 @@ pub(super) fn new_slot(kind: SlotKind, store: StoreId) -> Slot {
         state: SlotState::Open,
         holes: Vec::new(),
     }
-}
-
-/// Nanoseconds since 1970.
-pub(super) fn now_ns() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
-    u64::try_from(since).unwrap_or(u64::MAX)
 }
 
 /// The store's id, as its newest readable segment headers have it.

@@ -9,6 +9,7 @@ use super::scan::{Found, Opened, Scan};
 use super::slots::{Slots, SlotsError};
 use super::window::Ahead;
 use crate::format::{Position, SegmentNumber, SlotState, StoreId, StreamOffset};
+use crate::ring::now_ns;
 use crate::store::{FileName, Holder, Home, Lock, SegmentName};
 use std::io;
 use std::path::PathBuf;
@@ -86,7 +87,7 @@ impl Inner {
         if used_up == own.slot.position {
             return Ok(());
         }
-        own.update(&*self.home, identity::now_ns(), |slot| slot.position = used_up).map_err(failed())
+        own.update(&*self.home, now_ns(), |slot| slot.position = used_up).map_err(failed())
     }
 
     /// The spool's own slot, and where the stream ends.

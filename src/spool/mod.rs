@@ -302,19 +302,20 @@ impl Spool {
             names.pop();
         }
         trim::remove_unneeded(spool, &mut names)?;
-        let mut left = sizes()?;
-        if let Some(keep_bytes) = keep_bytes {
-            let mut bytes: u64 = left.iter().map(|(_, bytes)| bytes).sum();
-            while bytes > keep_bytes && left.len() > 1 {
-                let (name, len) = left.remove(0);
-                trim::remove(spool, name)?;
-                bytes -= len;
-            }
-        }
         let total = |sizes: &[(SegmentName, u64)]| sizes.iter().map(|(_, bytes)| bytes).sum::<u64>();
+        let sizes = sizes()?;
+        let (mut left, mut bytes) = (&sizes[..], total(&sizes));
+        while let [(name, len), rest @ ..] = left
+            && keep_bytes.is_some_and(|keep_bytes| bytes > keep_bytes)
+            && !rest.is_empty()
+        {
+            trim::remove(spool, *name)?;
+            bytes -= len;
+            left = rest;
+        }
         Ok(Trimmed {
             files: (before.len() as u64).saturating_sub(left.len() as u64),
-            bytes: total(&before).saturating_sub(total(&left)),
+            bytes: total(&before).saturating_sub(bytes),
         })
     }
 

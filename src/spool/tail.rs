@@ -12,17 +12,15 @@ use super::Inner;
 use super::encode::Encoded;
 use super::error::Error;
 use super::event::{Gap, WriterEvent};
-use super::identity::now_ns;
 use super::options::WriterOptions;
 use super::slots::Slots;
 use super::unsynced::{SyncJob, Unsynced};
 use crate::format::{
-    EndState, Family, HEADER_BYTES, Position, RECORD_BYTES, Salt, SegmentHeader, SegmentNumber, SlotState, StreamOffset,
+    EndState, Family, HEADER_BYTES, Position, RECORD_BYTES, SegmentHeader, SegmentNumber, SlotState, StreamOffset,
 };
-use crate::ring::{DiskLimits, FullReason, WhenFull};
+use crate::ring::{DiskLimits, FullReason, WhenFull, new_salt, now_ns};
 use crate::segment::{ChunkInfo, SegmentEncoder};
 use crate::store::{Append, Cancel, SegmentName, is_full};
-use crate::sys::random::fill_random;
 use crate::sys::space::no_space;
 use full::Wait;
 use std::fmt;
@@ -227,15 +225,13 @@ impl Tail {
     }
 
     fn begin(&mut self, family: Family) -> io::Result<()> {
-        let mut salt = [0; 4];
-        fill_random(&mut salt)?;
         let header = SegmentHeader {
             store: self.spool.id,
             number: self.next.segment,
             first_seq: self.next.seq,
             first_offset: self.next.offset,
             chunk_bytes_max: self.chunk_bytes_max,
-            salt: Salt(u32::from_le_bytes(salt)),
+            salt: new_salt()?,
             created_ns: now_ns(),
             family,
         };

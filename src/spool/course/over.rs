@@ -75,7 +75,7 @@ impl Course {
 
     /// The bytes behind the last whole structure of a segment that is over, if any: what was in them shows where the
     /// stream goes on.
-    pub(super) fn suspect_tail(&mut self) -> Result<(), Error> {
+    fn suspect_tail(&mut self) -> Result<(), Error> {
         if self.suspect.as_ref().is_some_and(|suspect| suspect.len > 0) {
             return Ok(());
         }

@@ -49,14 +49,14 @@ impl Tail {
     }
 
     /// Removes what no reader needs, and counts what is there.
-    pub(super) fn trim(&mut self) -> Result<(), Error> {
+    fn trim(&mut self) -> Result<(), Error> {
         let mut names = self.finished()?;
         trim::remove_unneeded(&self.spool, &mut names)?;
         self.measure()
     }
 
     /// The segments but for the open one.
-    pub(super) fn finished(&self) -> Result<Vec<SegmentName>, Error> {
+    fn finished(&self) -> Result<Vec<SegmentName>, Error> {
         let mut names = self.spool.list()?;
         names.retain(|name| self.current.as_ref().is_none_or(|current| current.name != *name));
         Ok(names)
@@ -102,7 +102,7 @@ impl Tail {
         Ok(false)
     }
 
-    pub(super) fn wait_for_room(&mut self) -> Result<(), Error> {
+    fn wait_for_room(&mut self) -> Result<(), Error> {
         let mut pause = Watch::none();
         // Where the system refuses although there seems to be room, our own attempts would end each wait.
         let watch =
@@ -123,7 +123,7 @@ impl Tail {
     }
 
     /// Removes the oldest segment. False: there is none but the one that is open.
-    pub(super) fn drop_oldest(&mut self) -> Result<bool, Error> {
+    fn drop_oldest(&mut self) -> Result<bool, Error> {
         if self.current.as_ref().is_some_and(|current| current.encoder.chunks() > 0) && self.finished()?.is_empty() {
             self.seal(EndState::Continues).map_err(Error::io("seal a segment in", self.spool.dir.clone()))?;
         }
@@ -150,13 +150,13 @@ impl Tail {
         Ok(true)
     }
 
-    pub(super) fn drop_new(&mut self, bytes: u64) {
+    fn drop_new(&mut self, bytes: u64) {
         self.next.offset = StreamOffset(self.next.offset.0.saturating_add(bytes));
         self.stats.dropped.bytes += bytes;
         self.tell(WriterEvent::Dropped(Gap { bytes, chunks: 0 }));
     }
 
-    pub(super) fn tell(&self, event: WriterEvent) {
+    fn tell(&self, event: WriterEvent) {
         if let Some(listener) = &self.listener {
             listener(event);
         }

@@ -45,7 +45,7 @@ impl Front {
         (usize::try_from(self.taken_bytes - before).unwrap_or(usize::MAX), done)
     }
 
-    pub(super) fn take(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
+    fn take(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
         let chunk_bytes = self.tail.chunk_bytes_max() as usize;
         while !bytes.is_empty() {
             if self.filling.len() >= chunk_bytes {
@@ -98,7 +98,7 @@ impl Front {
     }
 
     /// Submits a chunk: up to the last record boundary; without one all there is, if that is no matter or `full`.
-    pub(super) fn cut(&mut self, full: bool) -> Result<(), Error> {
+    fn cut(&mut self, full: bool) -> Result<(), Error> {
         let record_end = self.whole > 0;
         let len = match self.whole {
             0 if self.by_records && !full => return Ok(()),
@@ -124,7 +124,7 @@ impl Front {
     }
 
     /// Appends what has been encoded, in order; with `wait`, all that was submitted.
-    pub(super) fn collect(&mut self, wait: bool) -> Result<(), Error> {
+    fn collect(&mut self, wait: bool) -> Result<(), Error> {
         while self.collect_one(wait)? {}
         if self.encoders.is_empty() && self.filling.is_empty() {
             self.since = None;
@@ -132,7 +132,7 @@ impl Front {
         Ok(())
     }
 
-    pub(super) fn collect_one(&mut self, wait: bool) -> Result<bool, Error> {
+    fn collect_one(&mut self, wait: bool) -> Result<bool, Error> {
         let taken = self.encoders.take(wait).map_err(Error::io("compress for", self.tail.dir().to_owned()));
         let Some(chunk) = taken? else { return Ok(false) };
         let appended = self.tail.append(&chunk);

@@ -19,12 +19,17 @@ pub(super) fn options(args: &FilterArgs) -> Result<Options, Failure> {
         options.spill.dir.clone_from(dir);
     }
     options.spill.max_disk_bytes = args.max_disk.map(|size| size.0);
-    options.spill.min_free = match args.min_free {
-        Amount::Bytes(bytes) => Headroom::Bytes(bytes),
-        Amount::Percent(percent) => Headroom::Percent(percent),
-    };
+    options.spill.min_free = headroom(args.min_free);
     options.spill.when_full = args.when_full.into();
     Ok(options)
+}
+
+/// What `--min-free` comes to.
+pub(super) fn headroom(amount: Amount) -> Headroom {
+    match amount {
+        Amount::Bytes(bytes) => Headroom::Bytes(bytes),
+        Amount::Percent(percent) => Headroom::Percent(percent),
+    }
 }
 
 /// What `--memory` comes to. More than the machine has would end in the kernel killing somebody; only the default is

@@ -10,14 +10,13 @@ mod usage;
 
 #[path = "../inherited/mod.rs"]
 mod inherited;
+#[path = "../patience/mod.rs"]
+mod patience;
 
 use assert_cmd::Command;
+use patience::{PATIENCE, eventually};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Output;
-use std::time::{Duration, Instant};
-
-/// Longest that any of it may take.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The command, with an input that is empty unless the test gives one.
 fn spillpipe(args: &[&str]) -> Command {
@@ -57,17 +56,4 @@ fn assert_silent(output: Output) -> Vec<u8> {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert_eq!((output.status.code(), output.status.signal()), (Some(0), None));
     output.stdout
-}
-
-/// Waits until `done` returns something.
-#[track_caller]
-fn eventually<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    while start.elapsed() < PATIENCE {
-        if let Some(result) = done() {
-            return result;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    panic!("{what} did not come to pass");
 }

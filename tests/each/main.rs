@@ -11,9 +11,12 @@ mod kills;
 
 #[path = "../inherited/mod.rs"]
 mod inherited;
+#[path = "../patience/mod.rs"]
+mod patience;
 #[path = "../samples/mod.rs"]
 mod samples;
 
+use patience::{PATIENCE, eventually};
 use samples::text;
 use spillpipe::format::EndState;
 use spillpipe::ring::Headroom;
@@ -24,9 +27,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-
-/// Longest that anything here may take.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A spool, and beside it a directory for what commands write, which they find in `$OUT`.
 struct Place {
@@ -212,19 +212,6 @@ fn assert_fails(output: &Output, status: i32, words: &[&str]) {
     for word in words {
         assert!(last.starts_with("spillpipe: ") && last.contains(word), "no '{word}' in: {said}");
     }
-}
-
-/// Waits until `done` returns something.
-#[track_caller]
-fn eventually<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    while start.elapsed() < PATIENCE {
-        if let Some(result) = done() {
-            return result;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    panic!("{what} did not come to pass");
 }
 
 fn digest(data: &[u8]) -> String {

@@ -97,13 +97,19 @@ fn a_trickle_is_seen_after_the_linger_and_durable_after_the_interval() {
     }
 }
 
+/// Nothing compressed, and no more than so much on disk.
+fn within_a_mebibyte(when_full: WhenFull) -> WriterOptions {
+    let mut options = plain();
+    (options.codec, options.max_disk_bytes) = ("none".parse().unwrap(), Some(1 << 20));
+    options.when_full = when_full;
+    options
+}
+
 #[test]
 fn the_newest_is_kept_where_the_oldest_is_dropped() {
     let temp = tempfile::tempdir().unwrap();
     let spool = Spool::create(temp.path()).unwrap();
-    let mut options = plain();
-    (options.codec, options.max_disk_bytes) = ("none".parse().unwrap(), Some(1 << 20));
-    options.when_full = WhenFull::DropOldest;
+    let options = within_a_mebibyte(WhenFull::DropOldest);
     let data = text(4 << 20);
     push(&spool, &options, &data, EndState::End);
     let info = spool.info().unwrap();
@@ -117,9 +123,7 @@ fn the_newest_is_kept_where_the_oldest_is_dropped() {
 fn a_reader_that_was_overtaken_is_told_how_much_it_missed() {
     let temp = tempfile::tempdir().unwrap();
     let spool = Spool::create(temp.path()).unwrap();
-    let mut options = plain();
-    (options.codec, options.max_disk_bytes) = ("none".parse().unwrap(), Some(1 << 20));
-    options.when_full = WhenFull::DropOldest;
+    let options = within_a_mebibyte(WhenFull::DropOldest);
     let data = text(4 << 20);
     let mut writer = spool.writer(options).unwrap();
     writer.write_all(&data[..100_000]).unwrap();
@@ -141,8 +145,7 @@ fn a_reader_that_was_overtaken_is_told_how_much_it_missed() {
 fn when_full_a_writer_waits_for_its_reader() {
     let temp = tempfile::tempdir().unwrap();
     let spool = Spool::create(temp.path()).unwrap();
-    let mut options = plain();
-    (options.codec, options.max_disk_bytes) = ("none".parse().unwrap(), Some(1 << 20));
+    let options = within_a_mebibyte(WhenFull::Block);
     let data = text(8 << 20);
     spool.add_reader("default", spillpipe::spool::Start::Oldest).unwrap();
     let met = std::thread::scope(|scope| {

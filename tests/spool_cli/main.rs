@@ -16,20 +16,19 @@ mod usage;
 
 #[path = "../inherited/mod.rs"]
 mod inherited;
+#[path = "../patience/mod.rs"]
+mod patience;
 #[path = "../samples/mod.rs"]
 mod samples;
 
 use assert_cmd::Command;
+use patience::{PATIENCE, eventually};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, ExitStatus, Output, Stdio};
-use std::time::{Duration, Instant};
 use tempfile::TempDir;
-
-/// Longest that any of it may take: a hang is a failure.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The command, with an input that is empty unless the test gives one. `args` are separated by spaces.
 fn spillpipe(args: &str) -> Command {
@@ -168,19 +167,6 @@ impl Drop for Running {
         self.0.kill().ok();
         self.0.wait().ok();
     }
-}
-
-/// Waits until `done` returns something.
-#[track_caller]
-fn eventually<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    while start.elapsed() < PATIENCE {
-        if let Some(result) = done() {
-            return result;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    panic!("{what} did not come to pass");
 }
 
 /// Asserts that it succeeded in silence, and returns what it wrote.

@@ -1,7 +1,8 @@
 //! The options of `each`: names, types, defaults, bounds and help.
 
+use crate::cli::spool::args::{ReportArgs, some_bytes};
 use crate::cli::spool::values::{FromArg, duration};
-use spillpipe::units::{ByteSize, ParseSizeError};
+use spillpipe::units::ByteSize;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -38,7 +39,7 @@ pub(in crate::cli) struct EachArgs {
     pub(super) follow: bool,
 
     /// Bytes a batch: it ends with the chunk that reaches them, if it can where a record ends
-    #[arg(long, value_name = "SIZE", help_heading = BATCHES, value_parser = batch_bytes, allow_hyphen_values = true, default_value = "8M")]
+    #[arg(long, value_name = "SIZE", help_heading = BATCHES, value_parser = some_bytes, allow_hyphen_values = true, default_value = "8M")]
     pub(super) batch_bytes: ByteSize,
 
     /// With --follow, hand out a batch that is not full so long after its first chunk came
@@ -81,26 +82,12 @@ pub(in crate::cli) struct EachArgs {
     #[arg(long, value_name = "TIME", help_heading = FAILURES, value_parser = some_time, allow_hyphen_values = true)]
     pub(super) retry_every: Option<Duration>,
 
-    /// Say nothing on standard error but why it failed
-    #[arg(short, long, help_heading = REPORTS, overrides_with = "verbose")]
-    pub(super) quiet: bool,
-
-    /// Say more, also without a terminal
-    #[arg(short, long, help_heading = REPORTS, overrides_with = "quiet")]
-    pub(super) verbose: bool,
-
-    /// Append messages to FILE, all of them, in place of standard error
-    #[arg(short, long, value_name = "FILE", help_heading = REPORTS)]
-    pub(super) log: Option<PathBuf>,
-
-    /// Write the final figures to FILE as JSON, also when it fails; '-' is standard error
-    #[arg(long, value_name = "FILE", help_heading = REPORTS)]
-    pub(super) stats: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) reports: ReportArgs,
 }
 
 const BATCHES: &str = "Batches";
 const FAILURES: &str = "Failures";
-const REPORTS: &str = "Reports";
 
 /// What the help ends with.
 const AFTER_HELP: &str = "\
@@ -136,11 +123,6 @@ pub(super) enum OnFailure {
     Stop,
     /// Go on with the rest; the batch comes first at the next run, or see --retry-every
     Leave,
-}
-
-fn batch_bytes(text: &str) -> Result<ByteSize, String> {
-    let size: ByteSize = text.parse().map_err(|error: ParseSizeError| error.to_string())?;
-    if size.0 == 0 { Err("it must be more than 0".to_owned()) } else { Ok(size) }
 }
 
 fn jobs(text: &str) -> Result<usize, String> {

@@ -50,8 +50,8 @@ const HINT: &str = "; --reader gives another name, with a place of its own in th
 /// Runs it.
 pub(super) fn run(args: &EachArgs, signals: Signals) -> Exit {
     let groups = Groups::new();
-    let (log, unused) = (args.log.as_ref(), Stream::Unused);
-    let files = Files { input: unused, output: unused, log, stats: args.stats.as_ref() };
+    let (log, unused) = (args.reports.log.as_ref(), Stream::Unused);
+    let files = Files { input: unused, output: unused, log, stats: args.reports.stats.as_ref() };
     let prepared = clash::refuse(files).and_then(|()| {
         if closed::stdout_was_closed() {
             // The command would write into what stands in for it, and succeed.
@@ -60,7 +60,7 @@ pub(super) fn run(args: &EachArgs, signals: Signals) -> Exit {
             ));
         }
         let report = Report::open(args)?;
-        let stats = args.stats.as_deref().map(Target::open).transpose()?;
+        let stats = args.reports.stats.as_deref().map(Target::open).transpose()?;
         Ok((report, stats))
     });
     let (report, stats) = match prepared {

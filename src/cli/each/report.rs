@@ -60,7 +60,8 @@ impl Count {
 impl Report {
     /// Opens what the words go to.
     pub(super) fn open(args: &EachArgs) -> Result<Self, Failure> {
-        let teller = Teller::open("spillpipe".to_owned(), args.quiet, args.verbose, args.log.as_ref())?;
+        let reports = &args.reports;
+        let teller = Teller::open("spillpipe".to_owned(), reports.quiet, reports.verbose, reports.log.as_ref())?;
         let command = args.command[0].display().to_string();
         let (reader, dir) = (args.reader.clone(), args.dir.clone());
         Ok(Self { teller, command, reader, dir, started: Instant::now(), figures: Mutex::default() })

@@ -1,7 +1,7 @@
 //! The flags of the commands that work on a spool: their names, types, defaults, bounds and help.
 
 use super::values::{FromArg, RecordsArg, SeekArg, SyncArg, duration};
-use crate::cli::args::{WhenFullArg, chunk_size, codec_help, codec_long_help, default_min_free, threads};
+use crate::cli::args::{FilterArgs, WhenFullArg, chunk_size, codec_help, codec_long_help, default_min_free, threads};
 use spillpipe::codec::Choice;
 use spillpipe::spool::WriterOptions;
 use spillpipe::units::{Amount, ByteSize, ParseSizeError};
@@ -113,6 +113,14 @@ pub(super) struct StorageArgs {
     pub(super) sync: SyncArg,
 }
 
+impl From<&FilterArgs> for StorageArgs {
+    /// What the filter with `--spool` is asked for.
+    fn from(args: &FilterArgs) -> Self {
+        let FilterArgs { codec, chunk_size, threads, max_disk, min_free, when_full, sync, .. } = *args;
+        Self { codec, chunk_size, threads, max_disk, min_free, when_full, sync }
+    }
+}
+
 /// The default of `--sync`.
 pub(in crate::cli) const SYNC_DEFAULT: &str = "interval:1000";
 /// The help of `--sync`, in brief.
@@ -127,22 +135,22 @@ The death of a process, ours too, takes nothing that a reader could have had, sy
 
 /// What is told, and where.
 #[derive(Debug, clap::Args)]
-pub(super) struct ReportArgs {
+pub(in crate::cli) struct ReportArgs {
     /// Say nothing on standard error but why it failed
     #[arg(short, long, help_heading = REPORTS, overrides_with = "verbose")]
-    pub(super) quiet: bool,
+    pub(in crate::cli) quiet: bool,
 
     /// Say more, also without a terminal
     #[arg(short, long, help_heading = REPORTS, overrides_with = "quiet")]
-    pub(super) verbose: bool,
+    pub(in crate::cli) verbose: bool,
 
     /// Append messages to FILE, all of them, in place of standard error
     #[arg(short, long, value_name = "FILE", help_heading = REPORTS)]
-    pub(super) log: Option<PathBuf>,
+    pub(in crate::cli) log: Option<PathBuf>,
 
     /// Write the final figures to FILE as JSON, also when it fails; '-' is standard error
     #[arg(long, value_name = "FILE", help_heading = REPORTS)]
-    pub(super) stats: Option<PathBuf>,
+    pub(in crate::cli) stats: Option<PathBuf>,
 }
 
 /// Write what is in a spool to standard output, oldest first, and remove it there
@@ -350,7 +358,8 @@ pub(super) enum ReaderAction {
     },
 }
 
-fn some_bytes(text: &str) -> Result<ByteSize, String> {
+/// More than nothing.
+pub(in crate::cli) fn some_bytes(text: &str) -> Result<ByteSize, String> {
     match text.parse() {
         Ok(ByteSize(0)) => Err("it must be more than 0".to_owned()),
         size => size.map_err(|error: ParseSizeError| error.to_string()),

@@ -4,18 +4,17 @@ use super::args::StorageArgs;
 use super::session::Session;
 use super::tally::Tally;
 use super::text::{self, io_failure};
-use crate::cli::args::FilterArgs;
 use crate::cli::ends::End;
 use crate::cli::episodes::Episodes;
 use crate::cli::exit::Failure;
+use crate::cli::options::headroom;
 use crate::cli::stats::seconds;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use serde_json::{Map, Value, json};
 use spillpipe::format::EndState;
-use spillpipe::ring::{Headroom, WhenFull};
+use spillpipe::ring::WhenFull;
 use spillpipe::spool::{Sync, Writer, WriterEvent, WriterOptions, WriterStats};
-use spillpipe::units::Amount;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
@@ -147,7 +146,7 @@ pub(super) fn finish(writer: Writer, fed: Fed, end: EndState) -> (WriterStats, O
     }
 }
 
-/// The options that the arguments of `push` ask for.
+/// The options that the arguments ask for.
 pub(super) fn options(storage: &StorageArgs) -> WriterOptions {
     let mut options = WriterOptions::default();
     options.chunk_bytes = storage.chunk_size.0.try_into().unwrap_or(usize::MAX);
@@ -160,29 +159,9 @@ pub(super) fn options(storage: &StorageArgs) -> WriterOptions {
     options
 }
 
-/// The options that the arguments of the filter ask for.
-pub(super) fn filter_options(args: &FilterArgs) -> WriterOptions {
-    let mut options = WriterOptions::default();
-    options.chunk_bytes = args.chunk_size.0.try_into().unwrap_or(usize::MAX);
-    options.codec = args.codec;
-    options.threads = args.threads.unwrap_or(options.threads);
-    options.sync = sync(args.sync.0);
-    options.max_disk_bytes = args.max_disk.map(|size| size.0);
-    options.min_free = headroom(args.min_free);
-    options.when_full = args.when_full.into();
-    options
-}
-
 /// At the end everything is synced, also with `none`: only never before.
 fn sync(asked: Sync) -> Sync {
     if asked == Sync::Asked { Sync::Interval(Duration::MAX) } else { asked }
-}
-
-fn headroom(amount: Amount) -> Headroom {
-    match amount {
-        Amount::Bytes(bytes) => Headroom::Bytes(bytes),
-        Amount::Percent(percent) => Headroom::Percent(percent),
-    }
 }
 
 /// The figures of what was taken in.

@@ -4,38 +4,22 @@ use super::args::PopArgs;
 use super::handout::{Handout, Step};
 use super::session::{self, Manner, Outcome, Session};
 use super::text::{self, Verdict};
-use crate::cli::clash::{Files, Stream};
+use crate::cli::clash::Stream;
 use crate::cli::deadly::Deadly;
 use crate::cli::ends;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::figures::Period;
 use crate::cli::signals::Signals;
 use crate::cli::text::Loudness;
-use crate::cli::watcher::Style;
 use serde_json::{Map, json};
 use spillpipe::spool::{Error, Reader, ReaderOptions, Spool};
 use spillpipe::units::human;
-use std::time::Duration;
 
 const HINT: &str = "; --reader gives another name, with a place of its own in the stream";
 
 /// Runs it.
 pub(super) fn run(args: &PopArgs, signals: Signals) -> Exit {
-    let manner = Manner {
-        name: None,
-        quiet: args.reports.quiet,
-        verbose: args.reports.verbose,
-        files: Files {
-            input: Stream::Unused,
-            output: Stream::Given(None),
-            log: args.reports.log.as_ref(),
-            stats: args.reports.stats.as_ref(),
-        },
-        style: Style::Hidden,
-        interval: Duration::from_secs(1),
-        status,
-        dir: None,
-    };
+    let manner = Manner::plain(&args.reports, Stream::Unused, Stream::Given(None), status);
     session::run(&manner, signals, |session| pop(args, session).unwrap_or_else(Outcome::failed))
 }
 

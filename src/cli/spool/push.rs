@@ -4,37 +4,21 @@ use super::args::PushArgs;
 use super::intake::{self, Intake};
 use super::session::{self, Manner, Outcome, Session};
 use super::text::{self, Verdict};
-use crate::cli::clash::{Files, Stream};
+use crate::cli::clash::Stream;
 use crate::cli::ends;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::figures::Period;
 use crate::cli::signals::Signals;
-use crate::cli::watcher::Style;
 use serde_json::{Map, json};
 use spillpipe::format::EndState;
 use spillpipe::spool::{Error, Spool, Writer};
 use spillpipe::units::human;
-use std::time::Duration;
 
 const HINT: &str = "; use --wait to wait for it";
 
 /// Runs it.
 pub(super) fn run(args: &PushArgs, signals: Signals) -> Exit {
-    let manner = Manner {
-        name: None,
-        quiet: args.reports.quiet,
-        verbose: args.reports.verbose,
-        files: Files {
-            input: Stream::Given(args.input.as_ref()),
-            output: Stream::Unused,
-            log: args.reports.log.as_ref(),
-            stats: args.reports.stats.as_ref(),
-        },
-        style: Style::Hidden,
-        interval: Duration::from_secs(1),
-        status,
-        dir: None,
-    };
+    let manner = Manner::plain(&args.reports, Stream::Given(args.input.as_ref()), Stream::Unused, status);
     session::run(&manner, signals, |session| push(args, session).unwrap_or_else(Outcome::failed))
 }
 

@@ -1,8 +1,9 @@
 //! What surrounds the work on a spool: messages, the answer to SIGUSR1, figures, the exit status.
 
+use super::args::ReportArgs;
 use super::tally::Tally;
 use super::text::Verdict;
-use crate::cli::clash::{self, Files};
+use crate::cli::clash::{self, Files, Stream};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::figures::Period;
 use crate::cli::signals::Signals;
@@ -30,6 +31,28 @@ pub(super) struct Manner<'a> {
     pub(super) status: fn(Period<'_>) -> String,
     /// The spool, when its size is to be told.
     pub(super) dir: Option<&'a Path>,
+}
+
+impl<'a> Manner<'a> {
+    /// Of a command that shows no progress.
+    pub(super) fn plain(
+        reports: &'a ReportArgs,
+        input: Stream<'a>,
+        output: Stream<'a>,
+        status: fn(Period<'_>) -> String,
+    ) -> Self {
+        let ReportArgs { quiet, verbose, log, stats } = reports;
+        Self {
+            name: None,
+            quiet: *quiet,
+            verbose: *verbose,
+            files: Files { input, output, log: log.as_ref(), stats: stats.as_ref() },
+            style: Style::Hidden,
+            interval: Duration::from_secs(1),
+            status,
+            dir: None,
+        }
+    }
 }
 
 /// What the work uses of it.

@@ -97,7 +97,7 @@ fn open(args: &FilterArgs, dir: &Path) -> Result<(Writer, Reader, u64), Error> {
     let spool = Spool::create(dir)?;
     // The reader first: what is written from now on is kept for it.
     let reader = spool.reader(READER, ReaderOptions::default())?;
-    let writer = spool.writer(intake::filter_options(args))?;
+    let writer = spool.writer(intake::options(&args.into()))?;
     let readers = spool.info()?.readers;
     let backlog_bytes = readers.iter().find(|reader| reader.name == READER).map_or(0, |reader| reader.backlog_bytes);
     Ok((writer, reader, backlog_bytes))

@@ -255,8 +255,10 @@ fn data_calls(options: &str, producer: &str) -> (usize, Vec<String>) {
 #[test]
 #[ignore = "needs strace and pv"]
 fn strace_sees_splices_only_while_the_consumer_keeps_up() {
-    let (splices, copies) = data_calls("", "head -c 60000000 /dev/zero | pv -q -L 50m");
-    assert!(splices > 0 && copies.is_empty(), "{copies:#?}");
+    // On a busy machine `cat` itself may get no turn for longer than the pipes hold: then it has not kept up, and the
+    // run says nothing. One run in which it has is what is asked for.
+    let mut runs = (0..6).map(|_| data_calls("", "head -c 60000000 /dev/zero | pv -q -L 50m"));
+    assert!(runs.any(|(splices, copies)| splices > 0 && copies.is_empty()));
     let (splices, copies) = data_calls("--no-splice", "head -c 6000000 /dev/zero | pv -q -L 50m");
     assert!(splices == 0 && !copies.is_empty(), "the test sees copies where there are some");
 }

@@ -293,10 +293,10 @@ fn a_record_of_another_segment_or_store_is_foreign() {
     let own = header(Family::Zstd);
     let bytes = record(Family::Zstd).encode(&own.key());
     let other_salt = SegmentKey { salt: Salt(1), ..own.key() };
-    let other_prefix = SegmentKey { store: StoreId([9; 16]), ..own.key() };
+    let other_prefix = SegmentKey { store: StoreMark::new(&StoreId([9; 16])), ..own.key() };
     let mut same_prefix = own.store;
     same_prefix.0[15] ^= 1;
-    let other_store = SegmentKey { store: same_prefix, ..own.key() };
+    let other_store = SegmentKey { store: StoreMark::new(&same_prefix), ..own.key() };
     assert_eq!(Record::decode(&bytes, &other_salt), Err(FormatError::Foreign { what: "chunk record" }));
     assert_eq!(Record::decode(&bytes, &other_prefix), Err(FormatError::Foreign { what: "chunk record" }));
     // The rest of the store id is not in the record, only under its checksum.

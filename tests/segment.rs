@@ -98,27 +98,39 @@ fn the_encoder_refuses_its_callers_mistakes() {
 }
 
 #[test]
-fn a_segment_is_full_at_its_bound_and_reads_back_there() {
+fn a_segment_is_full_at_its_bound() {
     let header = SegmentHeader { first_seq: ChunkSeq(7), ..header(Family::Lz4) };
     let mut segment = SegmentEncoder::new(header);
-    let mut file = segment.header_bytes().to_vec();
+    let mut walker = SegmentWalker::new(&header);
     let mut frame = [0; 64];
     let len = frame::write_raw(Family::Lz4, b"x", false, &mut frame);
     let frame = &frame[..len];
     let (raw_crc, frame_crc) = (crc32(b"x"), crc32(frame));
     let chunk = ChunkInfo { frame_len: u32::try_from(len).unwrap(), raw_crc, frame_crc, ..info(1) };
+    let some_record = Record::decode(&segment.clone().record(&chunk), walker.key()).unwrap();
     while !segment.is_full() {
-        file.extend(segment.record(&chunk));
-        file.extend(frame);
+        let record = segment.record(&chunk);
+        // All take too long; the last ones tell.
+        if segment.chunks() == CHUNKS_PER_SEGMENT_MAX - 1 {
+            let at = segment.bytes_so_far() - (RECORD_BYTES + len) as u64;
+            let last = Record::decode(&record, walker.key()).unwrap();
+            walker = SegmentWalker::resume(&header, at, last.seq, last.offset);
+        }
+        if segment.chunks() >= CHUNKS_PER_SEGMENT_MAX - 1 {
+            walker.step(&record).unwrap();
+        }
     }
     assert_eq!(segment.chunks(), CHUNKS_PER_SEGMENT_MAX);
-    assert_eq!(segment.bytes_so_far(), file.len() as u64);
+    assert_eq!(segment.bytes_so_far(), walker.at());
     assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| segment.clone().record(&chunk))).is_err());
-    let sealed_bytes = segment.bytes_so_far() + segment.seal_bytes();
-    file.extend(segment.seal(EndState::Continues));
-    assert_eq!(file.len() as u64, sealed_bytes);
-    let (_, seal) = read_all(&file, |_, _| ()).unwrap();
-    assert_eq!((seal.chunks, seal.next_seq), (1 << 16, ChunkSeq(7 + (1 << 16))));
+    let too_many = Record { seq: walker.next_seq(), offset: walker.next_offset(), ..some_record };
+    let full = walker.clone().step(&too_many.encode(walker.key()));
+    assert!(matches!(full, Err(FormatError::Field { field: "chunk of the segment", .. })));
+    let sealed_bytes = segment.seal_bytes();
+    let tail = segment.seal(EndState::Continues);
+    assert_eq!(tail.len() as u64, sealed_bytes);
+    let Ok(Next::Seal(seal)) = walker.step(tail.first_chunk().unwrap()) else { panic!("its seal") };
+    assert_eq!((seal.chunks, seal.next_seq), (1 << 24, ChunkSeq(7 + (1 << 24))));
 }
 
 #[test]

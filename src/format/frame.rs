@@ -11,7 +11,8 @@
 use super::{CHUNK_BYTES_MAX, Family, FormatError};
 use std::hash::Hasher as _;
 
-const ZSTD_MAGIC: u32 = 0xFD2F_B528;
+/// How a zstd frame begins.
+pub(crate) const ZSTD_MAGIC: u32 = 0xFD2F_B528;
 /// Single segment, content size in 4 bytes, no dictionary; bit 2 is the content checksum.
 const ZSTD_DESCRIPTOR: u8 = 0b1010_0000;
 const ZSTD_CHECKSUM: u8 = 0b0000_0100;
@@ -20,7 +21,8 @@ const ZSTD_BLOCK_BYTES_MAX: usize = 128 << 10;
 /// The longest frame header (magic, descriptor, 8 bytes of content size) and a checksum.
 const ZSTD_EXTRA_BYTES: u32 = 18;
 
-const LZ4_MAGIC: u32 = 0x184D_2204;
+/// How an LZ4 frame begins.
+pub(crate) const LZ4_MAGIC: u32 = 0x184D_2204;
 /// Version 1, independent blocks, content size; bit 2 is the content checksum.
 const LZ4_FLG: u8 = 0b0110_1000;
 const LZ4_CHECKSUM: u8 = 0b0000_0100;
@@ -35,6 +37,11 @@ const _: () = assert!(CHUNK_BYTES_MAX as usize <= LZ4_BLOCK_SIZES[3].1, "a chunk
 
 /// Block size codes of the LZ4 frame descriptor.
 const LZ4_BLOCK_SIZES: [(u8, usize); 4] = [(4, 64 << 10), (5, 256 << 10), (6, 1 << 20), (7, 4 << 20)];
+
+/// Whether a frame that begins like this is one that decoders of zstd and of LZ4 skip: the magic ends in any digit.
+pub(crate) fn is_skippable(magic: u32) -> bool {
+    magic & !0xF == 0x184D_2A50
+}
 
 /// Longest data frame that a chunk of `raw_len` bytes can have: what a reader may allocate for it.
 ///

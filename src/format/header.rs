@@ -6,7 +6,7 @@ use super::{CHUNK_BYTES_MAX, ChunkSeq, FormatError, Salt, SeekEntry, SegmentNumb
 /// Length of the segment header.
 pub const HEADER_BYTES: usize = 128;
 
-const OUR_MAGIC: [u8; 8] = *b"SPSG\x0D\x0A\x1A\x0A";
+pub(super) const OUR_MAGIC: [u8; 8] = *b"SPSG\x0D\x0A\x1A\x0A";
 const MAJOR: u16 = 1;
 const MINOR: u16 = 0;
 const CRC_AT: usize = 0x7C;
@@ -57,7 +57,7 @@ impl Family {
     }
 
     /// The empty frame that a segment of this family starts with.
-    pub(super) fn empty_frame(self) -> &'static [u8] {
+    pub(crate) const fn empty_frame(self) -> &'static [u8] {
         match self {
             Self::Zstd => &ZSTD_EMPTY,
             Self::Lz4 => &LZ4_EMPTY,
@@ -239,11 +239,6 @@ impl SegmentHeader {
     /// What the records of this segment must carry and may not exceed.
     #[must_use]
     pub fn key(&self) -> super::SegmentKey {
-        super::SegmentKey {
-            store: self.store,
-            salt: self.salt,
-            family: self.family,
-            chunk_bytes_max: self.chunk_bytes_max,
-        }
+        super::SegmentKey::new(&self.store, self.salt, self.family, self.chunk_bytes_max)
     }
 }

@@ -15,6 +15,7 @@ mod error;
 pub mod frame;
 mod header;
 mod ids;
+pub(crate) mod marks;
 mod record;
 mod seal;
 mod seek;
@@ -23,9 +24,13 @@ mod slot;
 pub use error::FormatError;
 pub use header::{Family, HEADER_BYTES, SegmentHeader};
 pub use ids::{ChunkSeq, Salt, SegmentNumber, StoreId, StreamOffset};
-pub use record::{CodecId, NEEDLE_BYTES, RECORD_BYTES, Record, SegmentKey, needle};
+pub use record::{CodecId, NEEDLE_BYTES, RECORD_BYTES, Record, SegmentKey, StoreMark, needle};
 pub use seal::{EndState, Seal};
-pub use seek::{FOOTER_BYTES, SEEK_ENTRIES_MAX, SeekEntry, SeekTable};
+pub(crate) use seek::{
+    ENTRY_BYTES as SEEK_ENTRY_BYTES, HEAD_BYTES as SEEK_HEAD_BYTES, entry_bytes as seek_entry_bytes,
+    foot_bytes as seek_foot_bytes, head_bytes as seek_head_bytes,
+};
+pub use seek::{FOOTER_BYTES, SEEK_ENTRIES_MAX, SeekDigest, SeekEntry, SeekTable};
 pub use slot::{HOLES_MAX, Hole, Position, SLOT_BYTES, Slot, SlotKind, SlotState};
 
 /// Largest chunk, in raw bytes.
@@ -34,8 +39,9 @@ pub const CHUNK_BYTES_MAX: u32 = 4 << 20;
 /// Smallest chunk size that can be asked for, in raw bytes (the last chunk of a stream may be shorter).
 pub const CHUNK_BYTES_MIN: u32 = 4 << 10;
 
-/// Most chunks in one segment, so that a seek table stays within 2 MiB.
-pub const CHUNKS_PER_SEGMENT_MAX: u32 = 1 << 16;
+/// Most chunks in one segment: 4 TiB of 256-KiB chunks, and a seek table of 256 MiB. Who would keep tables small rolls
+/// to the next segment long before.
+pub const CHUNKS_PER_SEGMENT_MAX: u32 = 1 << 24;
 
 /// The CRC-32 (IEEE 802.3, as in zlib and gzip) used throughout the format.
 ///

@@ -2,15 +2,17 @@
 
 use super::bytes::{Put, Take};
 use super::header::SKIPPABLE_MAGIC;
-use super::{ChunkSeq, Family, FormatError, Salt, SeekEntry, StoreId, StreamOffset, frame};
+use super::{CHUNK_BYTES_MAX, ChunkSeq, Family, FormatError, Salt, SeekEntry, StoreId, StreamOffset, crc32, frame};
 
 /// Length of a chunk record, and of a seal.
 pub const RECORD_BYTES: usize = 64;
 /// How many bytes at the start of a record are the same throughout a segment.
 pub const NEEDLE_BYTES: usize = 0x18;
 
-const SKIPPABLE_LEN: u32 = 56;
-const TAG_CHUNK: [u8; 4] = *b"SPCK";
+pub(super) const SKIPPABLE_LEN: u32 = 56;
+/// Where the tag stands.
+pub(super) const TAG_AT: usize = 8;
+pub(super) const TAG_CHUNK: [u8; 4] = *b"SPCK";
 pub(super) const TAG_SEAL: [u8; 4] = *b"SPSL";
 const CRC_AT: usize = 0x3C;
 const FLAG_RECORD_END: u8 = 1;
@@ -55,17 +57,89 @@ impl CodecId {
     }
 }
 
+/// What the records of a store have in common, as far as a record shows it: the first half of the store id as it is, and
+/// all of it as the *mark*.
+///
+/// A record's checksum covers the store id and then the record. CRC is linear, so the checksum of the whole, less the
+/// one of the record alone, depends on the store id only: it is the same for all records of a store. So chunks of one
+/// store are told from others also where the header is lost that has the id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StoreMark {
+    prefix: [u8; 8],
+    mark: u32,
+}
+
+impl StoreMark {
+    /// The mark of this store.
+    #[must_use]
+    pub fn new(store: &StoreId) -> Self {
+        let zeros = [0; CRC_AT];
+        let mut crc = crc32fast::Hasher::new();
+        crc.update(&store.0);
+        crc.update(&zeros);
+        Self { prefix: store.prefix(), mark: crc.finalize() ^ crc32(&zeros) }
+    }
+
+    /// The first half of the store's id.
+    #[must_use]
+    pub fn prefix(&self) -> [u8; 8] {
+        self.prefix
+    }
+}
+
 /// What a segment's header fixes for its records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SegmentKey {
     /// The store.
-    pub store: StoreId,
+    pub store: StoreMark,
     /// The segment's salt.
     pub salt: Salt,
     /// The segment's family.
     pub family: Family,
     /// Its largest chunk, in raw bytes.
     pub chunk_bytes_max: u32,
+}
+
+impl SegmentKey {
+    /// The key of a segment of this store.
+    #[must_use]
+    pub fn new(store: &StoreId, salt: Salt, family: Family, chunk_bytes_max: u32) -> Self {
+        Self { store: StoreMark::new(store), salt, family, chunk_bytes_max }
+    }
+
+    /// The key that these bytes have if they are a record or a seal, whose segment's header is lost. `None`: they are
+    /// neither. With this key any bytes of that shape pass the record's own checksum: only what follows them, checked,
+    /// or a second record with an equal [`StoreMark`], makes them one.
+    ///
+    /// ```
+    /// use spillpipe::format::*;
+    /// # let header = SegmentHeader {
+    /// #     store: StoreId([7; 16]), number: SegmentNumber(1), first_seq: ChunkSeq(0), first_offset: StreamOffset(0),
+    /// #     chunk_bytes_max: CHUNK_BYTES_MAX, salt: Salt(9), created_ns: 0, family: Family::Lz4,
+    /// # };
+    /// let seal = Seal {
+    ///     next_seq: ChunkSeq(0), end_offset: StreamOffset(0), chunks: 0, table_len: 41, table_crc: 5, end: EndState::End,
+    /// };
+    /// let bytes = seal.encode(&header.key());
+    /// assert_eq!(SegmentKey::of_record(&bytes, header.family), Some(header.key()));
+    /// assert_eq!(SegmentKey::of_record(&[7; RECORD_BYTES], header.family), None);
+    /// ```
+    #[must_use]
+    pub fn of_record(bytes: &[u8; RECORD_BYTES], family: Family) -> Option<Self> {
+        let mut take = Take::new(bytes);
+        let shape = (take.u32(), take.u32()) == (SKIPPABLE_MAGIC, SKIPPABLE_LEN);
+        let tag = take.array::<4>();
+        let (prefix, salt) = (take.array(), Salt(take.u32()));
+        let (covered, stored) = bytes.split_last_chunk::<4>()?;
+        let mark = u32::from_le_bytes(*stored) ^ crc32(covered);
+        let store = StoreMark { prefix, mark };
+        (shape && (tag == TAG_CHUNK || tag == TAG_SEAL)).then_some(Self {
+            store,
+            salt,
+            family,
+            chunk_bytes_max: CHUNK_BYTES_MAX,
+        })
+    }
 }
 
 /// The first 24 bytes of every chunk record of a segment: what a resynchronising reader searches for.
@@ -75,14 +149,14 @@ pub fn needle(key: &SegmentKey) -> [u8; NEEDLE_BYTES] {
 }
 
 fn prefix(key: &SegmentKey, tag: [u8; 4]) -> [u8; NEEDLE_BYTES] {
-    Put::new().u32(SKIPPABLE_MAGIC).u32(SKIPPABLE_LEN).raw(&tag).raw(&key.store.prefix()).u32(key.salt.0).done()
+    Put::new().u32(SKIPPABLE_MAGIC).u32(SKIPPABLE_LEN).raw(&tag).raw(&key.store.prefix).u32(key.salt.0).done()
 }
 
 /// What is known of a stored chunk.
 ///
 /// ```
 /// use spillpipe::format::*;
-/// let key = SegmentKey { store: StoreId([7; 16]), salt: Salt(9), family: Family::Zstd, chunk_bytes_max: 1 << 18 };
+/// let key = SegmentKey::new(&StoreId([7; 16]), Salt(9), Family::Zstd, 1 << 18);
 /// let record = Record {
 ///     seq: ChunkSeq(3),
 ///     offset: StreamOffset(3 << 18),
@@ -233,7 +307,7 @@ impl Fields {
             .u8(self.codec)
             .u8(self.flags)
             .u16(0);
-        let crc = record_crc(&key.store, put.so_far());
+        let crc = crc32(put.so_far()) ^ key.store.mark;
         put.u32(crc).done()
     }
 
@@ -265,7 +339,7 @@ impl Fields {
             flags: take.u8(),
         };
         let reserved = take.u16();
-        let computed = record_crc(&key.store, &bytes[..take.at()]);
+        let computed = crc32(&bytes[..take.at()]) ^ key.store.mark;
         let stored = take.u32();
         if computed != stored {
             return Err(FormatError::Checksum { what, stored, computed });
@@ -275,13 +349,4 @@ impl Fields {
         }
         Ok(fields)
     }
-}
-
-/// CRC-32 of the whole store id followed by the record up to its checksum: a record of another store never passes.
-fn record_crc(store: &StoreId, bytes: &[u8]) -> u32 {
-    debug_assert_eq!(bytes.len(), CRC_AT);
-    let mut crc = crc32fast::Hasher::new();
-    crc.update(&store.0);
-    crc.update(bytes);
-    crc.finalize()
 }

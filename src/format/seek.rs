@@ -3,20 +3,22 @@
 //! (compressed size, decompressed size) and a 9-byte footer. Derived from the records, never trusted for more than
 //! speed.
 
+use super::bytes::Put;
 use super::{CHUNKS_PER_SEGMENT_MAX, FormatError};
 
 const SKIPPABLE_MAGIC: u32 = 0x184D_2A5E;
 const FOOTER_MAGIC: u32 = 0x8F92_EAB1;
-/// Skippable frame header.
-const FRAME_HEADER_BYTES: usize = 8;
-const ENTRY_BYTES: usize = 8;
+/// In front of the entries: the header of the skippable frame.
+pub(crate) const HEAD_BYTES: usize = 8;
+/// An entry.
+pub(crate) const ENTRY_BYTES: usize = 8;
 /// Bytes at the very end of a sealed segment, from which [`SeekTable::len_from_footer`] finds the table.
 pub const FOOTER_BYTES: usize = 9;
 /// Descriptor byte: no checksums in the entries, reserved bits zero.
 const DESCRIPTOR: u8 = 0;
 
 /// Most entries that a table may have: two a chunk, three for the segment, and room for what others may insert.
-pub const SEEK_ENTRIES_MAX: usize = 1 << 18;
+pub const SEEK_ENTRIES_MAX: usize = 1 << 26;
 
 const _: () = assert!(SeekTable::entries_of(CHUNKS_PER_SEGMENT_MAX) <= SEEK_ENTRIES_MAX);
 
@@ -30,6 +32,11 @@ pub struct SeekEntry {
 }
 
 impl SeekEntry {
+    /// An entry as it stands in a table.
+    pub(crate) fn decode([a, b, c, d, raw_len @ ..]: [u8; ENTRY_BYTES]) -> Self {
+        Self { frame_len: u32::from_le_bytes([a, b, c, d]), raw_len: u32::from_le_bytes(raw_len) }
+    }
+
     /// A frame that decodes to nothing.
     ///
     /// # Panics
@@ -60,7 +67,7 @@ impl SeekTable {
     /// Bytes of a table of `entries` frames.
     #[must_use]
     pub const fn encoded_len(entries: usize) -> usize {
-        FRAME_HEADER_BYTES + entries * ENTRY_BYTES + FOOTER_BYTES
+        HEAD_BYTES + entries * ENTRY_BYTES + FOOTER_BYTES
     }
 
     /// Entries of a segment of `chunks` chunks: the empty frame, the header, a record and a frame each, the seal.
@@ -106,19 +113,13 @@ impl SeekTable {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         assert!(self.entries.len() <= SEEK_ENTRIES_MAX, "segments are rolled long before");
-        let len = Self::encoded_len(self.entries.len());
-        let skippable_len = u32::try_from(len - FRAME_HEADER_BYTES).expect("checked above");
         let count = u32::try_from(self.entries.len()).expect("checked above");
-        let mut out = Vec::with_capacity(len);
-        out.extend_from_slice(&SKIPPABLE_MAGIC.to_le_bytes());
-        out.extend_from_slice(&skippable_len.to_le_bytes());
+        let mut out = Vec::with_capacity(Self::encoded_len(self.entries.len()));
+        out.extend_from_slice(&head_bytes(count));
         for entry in &self.entries {
-            out.extend_from_slice(&entry.frame_len.to_le_bytes());
-            out.extend_from_slice(&entry.raw_len.to_le_bytes());
+            out.extend_from_slice(&entry_bytes(*entry));
         }
-        out.extend_from_slice(&count.to_le_bytes());
-        out.push(DESCRIPTOR);
-        out.extend_from_slice(&FOOTER_MAGIC.to_le_bytes());
+        out.extend_from_slice(&foot_bytes(count));
         out
     }
 
@@ -129,7 +130,7 @@ impl SeekTable {
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         let (have, need) = (bytes.len() as u64, Self::encoded_len(0) as u64);
         let short = FormatError::Short { what: "seek table", have, need };
-        let (head, rest) = bytes.split_first_chunk::<FRAME_HEADER_BYTES>().ok_or(short)?;
+        let (head, rest) = bytes.split_first_chunk::<HEAD_BYTES>().ok_or(short)?;
         let (body, footer) = rest.split_last_chunk::<FOOTER_BYTES>().ok_or(short)?;
         let word = |b: &[u8]| u32::from_le_bytes([b[0], b[1], b[2], b[3]]);
         let expect = |what, expected, found| {
@@ -143,7 +144,66 @@ impl SeekTable {
         field("seek table length", u64::from(word(&head[4..])), rest.len() as u64)?;
         field("seek table descriptor", u64::from(footer[4]), u64::from(DESCRIPTOR))?;
         field("seek table size", body.len() as u64, u64::from(word(footer)) * ENTRY_BYTES as u64)?;
-        let entry = |e: &[u8]| SeekEntry { frame_len: word(e), raw_len: word(&e[4..]) };
-        Ok(Self { entries: body.chunks_exact(ENTRY_BYTES).map(entry).collect() })
+        Ok(Self { entries: body.as_chunks().0.iter().copied().map(SeekEntry::decode).collect() })
     }
+}
+
+/// What the seek table of some frames must be, without the table: its length and its checksum, in constant memory.
+///
+/// ```
+/// use spillpipe::format::{SeekDigest, SeekEntry, SeekTable, crc32};
+/// let (mut digest, mut table) = (SeekDigest::default(), SeekTable::default());
+/// for entry in [SeekEntry { frame_len: 64, raw_len: 0 }, SeekEntry { frame_len: 1000, raw_len: 4096 }] {
+///     digest.push(entry);
+///     table.push(entry);
+/// }
+/// assert_eq!((digest.table_len(), digest.table_crc()), (table.encode().len(), crc32(&table.encode())));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct SeekDigest {
+    entries: crc32fast::Hasher,
+    count: u32,
+}
+
+impl SeekDigest {
+    /// Adds the next frame of the file.
+    pub fn push(&mut self, entry: SeekEntry) {
+        self.entries.update(&entry_bytes(entry));
+        self.count = self.count.saturating_add(1);
+    }
+
+    /// Bytes of the table, its skippable header included.
+    #[must_use]
+    pub fn table_len(&self) -> usize {
+        SeekTable::encoded_len(self.count as usize)
+    }
+
+    /// CRC-32 of those bytes.
+    #[must_use]
+    pub fn table_crc(&self) -> u32 {
+        let mut crc = crc32fast::Hasher::new();
+        crc.update(&head_bytes(self.count));
+        crc.combine(&self.entries);
+        let mut foot = crc32fast::Hasher::new();
+        foot.update(&foot_bytes(self.count));
+        crc.combine(&foot);
+        crc.finalize()
+    }
+}
+
+/// What is in front of the entries.
+pub(crate) fn head_bytes(count: u32) -> [u8; HEAD_BYTES] {
+    let len = u64::from(count) * ENTRY_BYTES as u64 + FOOTER_BYTES as u64;
+    // Past what a table may have, nothing is equal to this any more.
+    Put::new().u32(SKIPPABLE_MAGIC).u32(u32::try_from(len).unwrap_or(u32::MAX)).done()
+}
+
+/// An entry.
+pub(crate) fn entry_bytes(entry: SeekEntry) -> [u8; ENTRY_BYTES] {
+    Put::new().u32(entry.frame_len).u32(entry.raw_len).done()
+}
+
+/// What follows the entries.
+pub(crate) fn foot_bytes(count: u32) -> [u8; FOOTER_BYTES] {
+    Put::new().u32(count).u8(DESCRIPTOR).u32(FOOTER_MAGIC).done()
 }

@@ -33,7 +33,7 @@ pub enum SlotKind {
 }
 
 impl SlotKind {
-    fn magic(self) -> [u8; 8] {
+    pub(super) const fn magic(self) -> [u8; 8] {
         match self {
             Self::Cursor => *b"SPCU\x0D\x0A\x1A\x0A",
             Self::Identity => *b"SPID\x0D\x0A\x1A\x0A",

@@ -47,6 +47,10 @@ const BLOCKS_PER_WRITE_MAX: usize = 128;
 /// what is left in the back could never be promoted.
 pub const BLOCKS_MIN: usize = 3;
 
+/// Chunks after which a ring or a spool goes on in the next segment at the latest, so that the seek table of the one that
+/// is open takes at most 1 MiB of memory.
+pub const SEGMENT_CHUNKS_MAX: u32 = 1 << 16;
+
 /// A segment on disk, as far as the ring needs to know it.
 #[derive(Debug)]
 pub struct Segment {

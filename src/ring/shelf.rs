@@ -54,7 +54,7 @@ fn stored_bytes(frame_len: u32) -> usize {
 
 /// What the records of chunks are encoded with that have no place in a segment yet.
 fn unplaced(family: Family) -> SegmentKey {
-    SegmentKey { store: StoreId([0; 16]), salt: Salt(0), family, chunk_bytes_max: CHUNK_BYTES_MAX }
+    SegmentKey::new(&StoreId([0; 16]), Salt(0), family, CHUNK_BYTES_MAX)
 }
 
 /// Chunks of one family, one or more, back to back in one buffer: of each its record and its frame.

@@ -1,9 +1,8 @@
 //! The writing end of the ring: blocks of chunks into segments, one after another.
 
-use super::{BLOCKS_PER_WRITE_MAX, Block, Segment};
+use super::{BLOCKS_PER_WRITE_MAX, Block, SEGMENT_CHUNKS_MAX, Segment};
 use crate::format::{
-    CHUNKS_PER_SEGMENT_MAX, ChunkSeq, Family, FormatError, HEADER_BYTES, Salt, SegmentHeader, SegmentNumber, StoreId,
-    StreamOffset,
+    ChunkSeq, Family, FormatError, HEADER_BYTES, Salt, SegmentHeader, SegmentNumber, StoreId, StreamOffset,
 };
 use crate::store::{Append, SegmentName, Store};
 use crate::sys;
@@ -54,7 +53,7 @@ impl<'s> Tail<'s> {
         self.current.as_ref().is_some_and(|current| {
             let name = SegmentName { number: current.header.number, family };
             let chunks = self.next_seq.0 - current.header.first_seq.0;
-            let room = current.file.len() < segment_bytes && chunks < u64::from(CHUNKS_PER_SEGMENT_MAX) / 2;
+            let room = current.file.len() < segment_bytes && chunks < u64::from(SEGMENT_CHUNKS_MAX) / 2;
             room && current.header.family == family && newest == Some(name)
         })
     }

@@ -182,7 +182,7 @@ impl SegmentWalker {
 }
 
 /// The length of the skippable frame of others that begins here.
-fn others_skippable(bytes: &[u8; RECORD_BYTES]) -> Result<Option<u32>, FormatError> {
+pub(crate) fn others_skippable(bytes: &[u8; RECORD_BYTES]) -> Result<Option<u32>, FormatError> {
     let [magic, len] = [0, 4].map(|at| u32::from_le_bytes(std::array::from_fn(|i| bytes[at + i])));
     if !SKIPPABLE_MAGICS.contains(&magic) {
         return Ok(None);
@@ -215,8 +215,19 @@ pub fn open_chunk(
     decoder: &mut Decoder,
 ) -> Result<(), FormatError> {
     assert_eq!(frame.len(), record.frame_len as usize, "frame length");
-    assert_eq!(raw.len(), record.raw_len as usize, "raw length");
     check_crc("frame", record.frame_crc, frame)?;
+    open_checked_chunk(record, family, frame, raw, decoder)
+}
+
+/// The same for a frame whose checksum was found to be right.
+pub(crate) fn open_checked_chunk(
+    record: &Record,
+    family: Family,
+    frame: &[u8],
+    raw: &mut [u8],
+    decoder: &mut Decoder,
+) -> Result<(), FormatError> {
+    assert_eq!(raw.len(), record.raw_len as usize, "raw length");
     match record.codec {
         // All its bytes have just been compared, and what they come to is below.
         CodecId::Raw => drop(frame::copy_raw(family, frame, raw)?),
@@ -225,7 +236,7 @@ pub fn open_chunk(
     check_crc("raw data", record.raw_crc, raw)
 }
 
-pub(super) fn check_crc(what: &'static str, stored: u32, bytes: &[u8]) -> Result<(), FormatError> {
+pub(crate) fn check_crc(what: &'static str, stored: u32, bytes: &[u8]) -> Result<(), FormatError> {
     let computed = crc32(bytes);
     if stored == computed { Ok(()) } else { Err(FormatError::Checksum { what, stored, computed }) }
 }

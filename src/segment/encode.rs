@@ -2,9 +2,12 @@
 
 use crate::format::frame::frame_bytes_max;
 use crate::format::{
-    CHUNKS_PER_SEGMENT_MAX, ChunkSeq, CodecId, EndState, HEADER_BYTES, RECORD_BYTES, Record, Seal, SeekTable,
-    SegmentHeader, SegmentKey, StreamOffset, crc32,
+    CHUNKS_PER_SEGMENT_MAX, ChunkSeq, CodecId, EndState, HEADER_BYTES, RECORD_BYTES, Record, Seal, SeekDigest,
+    SeekEntry, SeekTable, SegmentHeader, SegmentKey, StreamOffset, seek_entry_bytes, seek_foot_bytes, seek_head_bytes,
 };
+
+/// Entries of the seek table in one piece of memory, and in one piece of [`SegmentEncoder::seal_pieces`].
+const ENTRIES_PER_PIECE: usize = 4096;
 
 /// A chunk whose frame has been built, on its way into a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,16 +75,19 @@ pub struct SegmentEncoder {
     next_offset: StreamOffset,
     chunks: u32,
     bytes: u64,
-    table: SeekTable,
+    digest: SeekDigest,
+    /// Of each chunk what the seek table says of its frame: all that it takes, 8 bytes a chunk. In pieces, as one that
+    /// grows would be copied, and twice there meanwhile.
+    frames: Vec<Vec<SeekEntry>>,
 }
 
 impl SegmentEncoder {
     /// A segment that starts with this header, whose 128 bytes count as written.
     #[must_use]
     pub fn new(header: SegmentHeader) -> Self {
-        let mut table = SeekTable::default();
+        let mut digest = SeekDigest::default();
         for entry in header.seek_entries() {
-            table.push(entry);
+            digest.push(entry);
         }
         Self {
             header,
@@ -90,7 +96,8 @@ impl SegmentEncoder {
             next_offset: header.first_offset,
             chunks: 0,
             bytes: HEADER_BYTES as u64,
-            table,
+            digest,
+            frames: Vec::new(),
         }
     }
 
@@ -134,7 +141,12 @@ impl SegmentEncoder {
         self.next_offset = record.end_offset();
         self.chunks += 1;
         for entry in record.seek_entries() {
-            self.table.push(entry);
+            self.digest.push(entry);
+        }
+        let [_, frame] = record.seek_entries();
+        match self.frames.last_mut().filter(|piece| piece.len() < ENTRIES_PER_PIECE) {
+            Some(piece) => piece.push(frame),
+            None => self.frames.push(vec![frame]),
         }
         self.bytes += RECORD_BYTES as u64 + u64::from(chunk.frame_len);
         record.encode(&self.key)
@@ -150,24 +162,40 @@ impl SegmentEncoder {
     }
 
     /// The last bytes of the file: the seal and the seek table.
+    #[must_use]
+    pub fn seal(self, end: EndState) -> Vec<u8> {
+        let mut out = Vec::with_capacity(usize::try_from(self.seal_bytes()).unwrap_or(0));
+        for piece in self.seal_pieces(end) {
+            out.extend_from_slice(&piece);
+        }
+        out
+    }
+
+    /// The same in pieces of at most 64 KiB and a little: the table of a large segment takes more than twice the memory
+    /// that this does.
     ///
     /// # Panics
     /// Never: [`CHUNKS_PER_SEGMENT_MAX`] bounds the table.
-    #[must_use]
-    pub fn seal(mut self, end: EndState) -> Vec<u8> {
-        self.table.push(Seal::seek_entry());
-        let table = self.table.encode();
+    pub fn seal_pieces(mut self, end: EndState) -> impl Iterator<Item = Vec<u8>> {
+        self.digest.push(Seal::seek_entry());
         let seal = Seal {
             next_seq: self.next_seq,
             end_offset: self.next_offset,
             chunks: self.chunks,
-            table_len: u32::try_from(table.len()).expect("the number of chunks is bounded"),
-            table_crc: crc32(&table),
+            table_len: u32::try_from(self.digest.table_len()).expect("the number of chunks is bounded"),
+            table_crc: self.digest.table_crc(),
             end,
         };
-        let mut out = seal.encode(&self.key).to_vec();
-        out.extend_from_slice(&table);
-        out
+        let entries = u32::try_from(SeekTable::entries_of(self.chunks)).expect("the number of chunks is bounded");
+        let mut first = seal.encode(&self.key).to_vec();
+        first.extend_from_slice(&seek_head_bytes(entries));
+        first.extend(self.header.seek_entries().into_iter().flat_map(seek_entry_bytes));
+        let mut last = seek_entry_bytes(Seal::seek_entry()).to_vec();
+        last.extend_from_slice(&seek_foot_bytes(entries));
+        // The record in front of a frame is as long as the seal.
+        let of_chunk = |frame| [Seal::seek_entry(), frame].into_iter().flat_map(seek_entry_bytes);
+        let chunks = self.frames.into_iter().map(move |piece| piece.into_iter().flat_map(of_chunk).collect());
+        std::iter::once(first).chain(chunks).chain([last])
     }
 
     /// Bytes of the file so far: header, records and frames.

@@ -23,5 +23,6 @@ mod memory;
 
 pub use crate::format::CHUNKS_PER_SEGMENT_MAX;
 pub use decode::{Next, SegmentWalker, open_chunk};
+pub(crate) use decode::{check_crc, open_checked_chunk, others_skippable};
 pub use encode::{ChunkInfo, SegmentEncoder};
 pub use memory::{Chunk, SegmentError, read_all, write_all};

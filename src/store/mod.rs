@@ -10,6 +10,8 @@
 //! | [`MemoryStore`] | tests, and buffers that must not touch a disk |
 //! | [`SimStore`] | a disk that fails and crashes on demand, for tests |
 //!
+//! A file that is nobody's store, but is to be there whole or not at all, is a [`Whole`], and a directory a [`WholeDir`].
+//!
 //! What a spool needs beyond segments is [`Files`]; a store with both is a [`Home`]. One conformance suite
 //! (tests/store) holds for all of them.
 
@@ -18,9 +20,12 @@ mod disk;
 mod home;
 mod latch;
 mod memory;
+mod parent;
 mod regular;
 mod sim;
 mod watch;
+mod whole;
+mod whole_dir;
 
 pub use dir::DirHome;
 pub use disk::{DiskStore, Naming};
@@ -28,6 +33,8 @@ pub use home::{FileName, Files, Folder, Holder, Home, Lock};
 pub use memory::MemoryStore;
 pub use sim::{Fault, SimFile, SimStore, Unsynced};
 pub use watch::{Cancel, Watch, Woken};
+pub use whole::{Replace, Whole};
+pub use whole_dir::WholeDir;
 
 use crate::format::{Family, SegmentNumber};
 use std::cmp::Ordering;

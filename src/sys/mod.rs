@@ -9,6 +9,7 @@
 pub(crate) mod advice;
 pub(crate) mod fd;
 pub(crate) mod limits;
+pub(crate) mod map;
 pub(crate) mod notify;
 pub(crate) mod pipe;
 pub(crate) mod poll;

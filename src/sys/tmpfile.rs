@@ -6,11 +6,12 @@
 //! own until it is closed, so that a directory around it could not be removed, and would stay for ever.
 
 use super::random::fill_random;
-use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
+use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, accessat, linkat, openat, unlinkat};
 use rustix::io::{Errno, retry_on_intr};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// The owner reads and writes, nobody else does anything.
 pub(crate) const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
@@ -46,21 +47,64 @@ pub(crate) fn open_nameless(dir: BorrowedFd<'_>, how: How) -> io::Result<File> {
 }
 
 fn create_and_unlink(dir: BorrowedFd<'_>) -> io::Result<File> {
+    let (file, name) = create_named(dir, PRIVATE)?;
+    retry_on_intr(|| unlinkat(dir, &name, AtFlags::empty()))?;
+    Ok(file)
+}
+
+/// Creates an empty file in `dir` for reading and writing under a name that nobody has, and tells that.
+///
+/// # Errors
+/// What the system said. Nothing is left behind.
+pub(crate) fn create_named(dir: BorrowedFd<'_>, mode: Mode) -> io::Result<(File, String)> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::RDWR | OFlags::CLOEXEC;
     for _ in 0..NAMES_MAX {
-        let mut random = [0; 8];
-        fill_random(&mut random)?;
-        let name = format!(".spillpipe-{:016x}", u64::from_le_bytes(random));
-        match retry_on_intr(|| openat(dir, &name, flags, PRIVATE)) {
-            Ok(fd) => {
-                retry_on_intr(|| unlinkat(dir, &name, AtFlags::empty()))?;
-                return Ok(fd.into());
-            }
+        let name = random_name()?;
+        match retry_on_intr(|| openat(dir, &name, flags, mode)) {
+            Ok(fd) => return Ok((fd.into(), name)),
             Err(Errno::EXIST) => {}
             Err(error) => return Err(error.into()),
         }
     }
     Err(Errno::EXIST.into())
+}
+
+/// A name that nobody has, in all likelihood.
+pub(crate) fn random_name() -> io::Result<String> {
+    let mut random = [0; 8];
+    fill_random(&mut random)?;
+    Ok(format!(".spillpipe-{:016x}", u64::from_le_bytes(random)))
+}
+
+/// Opens a new, empty, nameless file in `dir` that [`link_nameless`] can give a name. `None`: the file system or the kernel
+/// cannot, or /proc is not there.
+///
+/// # Errors
+/// What the system said. Nothing is left behind.
+pub(crate) fn open_linkable(dir: BorrowedFd<'_>, mode: Mode) -> io::Result<Option<File>> {
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    match retry_on_intr(|| openat(dir, ".", flags, mode)) {
+        Ok(fd) => {
+            let file = File::from(fd);
+            let linkable = accessat(CWD, proc_path(&file), Access::EXISTS, AtFlags::empty()).is_ok();
+            Ok(linkable.then_some(file))
+        }
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Gives a nameless file a name in `dir`, which nobody has.
+///
+/// # Errors
+/// [`Errno::EXIST`]; what the system said otherwise.
+pub(crate) fn link_nameless(file: &File, dir: BorrowedFd<'_>, name: &OsStr) -> Result<(), Errno> {
+    // By its descriptor alone it takes a privilege.
+    retry_on_intr(|| linkat(CWD, proc_path(file), dir, name, AtFlags::SYMLINK_FOLLOW))
+}
+
+fn proc_path(file: &File) -> String {
+    format!("/proc/self/fd/{}", file.as_raw_fd())
 }
 
 #[cfg(test)]

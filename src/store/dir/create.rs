@@ -10,6 +10,7 @@ use crate::sys::random::fill_random;
 use crate::sys::tmpfile::PRIVATE;
 use rustix::fs::{AtFlags, Dir, OFlags, RenameFlags, fsync, linkat, openat, renameat_with, unlinkat};
 use rustix::io::{Errno, retry_on_intr};
+use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
 use std::os::fd::BorrowedFd;
@@ -106,11 +107,17 @@ impl Drop for New<'_> {
 fn by_rename(new: &New<'_>, name: &str) -> Result<(), Errno> {
     // Under its own name the lock has a meaning of its own.
     let _ = new.file.unlock();
-    let (folder, old) = (new.folder, new.name.as_str());
-    match retry_on_intr(|| renameat_with(folder, old, folder, name, RenameFlags::NOREPLACE)) {
-        // The kernel or the file system cannot.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => by_link(new, name),
-        renamed => renamed,
+    match rename_to_new(new.folder, &new.name, name.as_ref()) {
+        None => by_link(new, name),
+        Some(renamed) => renamed,
+    }
+}
+
+/// Renames, and replaces nothing; `None`: the kernel or the file system cannot do that.
+pub(in crate::store) fn rename_to_new(folder: BorrowedFd<'_>, old: &str, new: &OsStr) -> Option<Result<(), Errno>> {
+    match retry_on_intr(|| renameat_with(folder, old, folder, new, RenameFlags::NOREPLACE)) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => None,
+        renamed => Some(renamed),
     }
 }
 

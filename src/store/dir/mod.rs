@@ -16,6 +16,8 @@ mod files;
 mod lock;
 mod place;
 
+pub(super) use create::rename_to_new;
+
 use super::disk::DiskStore;
 use super::home::{FileName, Folder};
 use super::regular::regular_len;

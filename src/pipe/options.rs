@@ -3,6 +3,7 @@
 use crate::codec::Choice;
 use crate::format::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN};
 use crate::ring::{Headroom, WhenFull};
+use crate::sync::threads_default;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
@@ -66,7 +67,7 @@ impl Default for Options {
             memory_bytes: 64 << 20,
             chunk_bytes: 256 << 10,
             codec: Choice::Auto,
-            threads: std::thread::available_parallelism().map_or(1, usize::from).min(4),
+            threads: threads_default(),
             spill: SpillOptions::default(),
             read_rate: None,
             write_rate: None,
@@ -113,4 +114,4 @@ pub enum OptionsError {
 }
 
 /// Most workers of a kind.
-pub const THREADS_MAX: usize = 64;
+pub const THREADS_MAX: usize = crate::sync::ordered::THREADS_MAX;

@@ -327,7 +327,8 @@ impl Course {
         let chunks = seq.0.saturating_sub(self.at.seq.0);
         self.at.seq = self.at.seq.max(seq);
         self.at.offset = self.at.offset.max(offset);
-        if bytes > 0 {
+        // What is told behind an end makes it one in the middle: the next end is told again.
+        if bytes > 0 || chunks > 0 {
             self.ended = None;
         }
         let suspect = self.suspect.take().filter(|suspect| {

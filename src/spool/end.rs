@@ -9,11 +9,14 @@ use super::scan::{Found, Opened, Scan};
 use super::slots::Slots;
 use super::window::Ahead;
 use crate::codec::Decoder;
-use crate::format::{ChunkSeq, EndState, Position, Record, SegmentNumber, SlotState, StreamOffset};
+use crate::format::{ChunkSeq, EndState, FormatError, Position, Record, SegmentNumber, SlotState, StreamOffset};
 use crate::segment::open_chunk;
 use crate::store::{Home, SegmentName};
 use std::io;
 use std::path::Path;
+
+/// No stream goes on past this: who writes adds to numbers without further checks.
+const NUMBER_MAX: u64 = 1 << 63;
 
 /// The end of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +50,21 @@ impl End {
     /// Whether more was used up than is there.
     fn is_ahead(&self) -> bool {
         self.written.is_some_and(|(seq, offset)| self.position.seq > seq || self.position.offset > offset)
+    }
+
+    /// Whether a stream can go on there.
+    ///
+    /// # Errors
+    /// [`Error::Segment`]: a seal or a slot says that all numbers are used up. It was not written so.
+    pub(super) fn check(&self, dir: &Path) -> Result<(), Error> {
+        let Position { segment, seq, offset } = self.position;
+        for (field, value) in [("segment number", segment.0), ("sequence number", seq.0), ("stream offset", offset.0)] {
+            if value > NUMBER_MAX {
+                let source = FormatError::Field { field, value, expected: NUMBER_MAX };
+                return Err(Error::Segment { file: dir.to_owned(), source });
+            }
+        }
+        Ok(())
     }
 
     /// The stream goes on behind all cursors, too.

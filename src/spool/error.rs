@@ -23,7 +23,8 @@ pub enum Error {
         /// The directory.
         dir: PathBuf,
     },
-    /// A segment or a cursor of another spool, or a file of a later version of the format.
+    /// A segment or a cursor of another spool, or a file of a later version of the format; or places at the end of all
+    /// numbers, where no stream can go on.
     #[error("{}: {source}", file.display())]
     Segment {
         /// The file.

@@ -11,6 +11,9 @@ use crate::store::SegmentName;
 use std::io;
 use std::sync::Arc;
 
+/// Of so many segments each is tried, without a look at the directory, which may be large.
+const SEGMENTS_TRIED_MAX: u64 = 64;
+
 /// Reads a stretch of the stream. It may go to another thread, and holds one chunk in memory.
 #[derive(Clone, Debug)]
 pub struct Feeder {
@@ -41,8 +44,8 @@ impl Feeder {
         let mut fed = Fed::default();
         let (mut raw, mut decoder) = (Vec::new(), Decoder::default());
         let mut next_offset = self.span.from.offset;
-        for number in self.span.from.segment.0..=self.span.to.segment.0 {
-            let Some(mut scan) = self.open(SegmentNumber(number))? else { continue };
+        for number in self.segments()? {
+            let Some(mut scan) = self.open(number)? else { continue };
             let name = scan.name();
             let failed = || Error::segment_io("read", &self.spool.dir, name);
             loop {
@@ -69,6 +72,19 @@ impl Feeder {
             }
         }
         Ok(fed)
+    }
+
+    /// The segments that the stretch may be in. A cursor is only as good as its checksum, so that the numbers of a wide
+    /// one are not gone through: those are, that are there.
+    fn segments(&self) -> Result<Vec<SegmentNumber>, Error> {
+        let numbers = self.span.from.segment..=self.span.to.segment;
+        if self.span.to.segment.0.saturating_sub(self.span.from.segment.0) < SEGMENTS_TRIED_MAX {
+            return Ok((numbers.start().0..=numbers.end().0).map(SegmentNumber).collect());
+        }
+        let mut there: Vec<_> = self.spool.list()?.into_iter().map(|name| name.number).collect();
+        there.retain(|number| numbers.contains(number));
+        there.dedup();
+        Ok(there)
     }
 
     fn open(&self, number: SegmentNumber) -> Result<Option<Box<Scan>>, Error> {

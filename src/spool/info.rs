@@ -137,7 +137,7 @@ impl Inner {
         let left_behind: Vec<Batch> =
             cursor.as_ref().map_or_else(Vec::new, |cursor| cursor.holes().iter().map(Batch::from).collect());
         let ahead = end.position.offset.0.saturating_sub(place.offset.max(oldest.offset).0);
-        let backlog_bytes = ahead + left_behind.iter().map(|batch| batch.bytes).sum::<u64>();
+        let backlog_bytes = left_behind.iter().map(|batch| batch.bytes).fold(ahead, u64::saturating_add);
         let first = left_behind.iter().map(|batch| batch.span.from.segment).fold(place.segment, Ord::min);
         let since = names.iter().find(|name| name.number >= first).filter(|_| backlog_bytes > 0);
         let holder = self.home.lock_holder(&FileName::Reader(name.clone()));

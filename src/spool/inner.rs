@@ -127,7 +127,12 @@ impl Inner {
     }
 
     /// The place of a byte that is between the oldest and the newest.
-    pub(super) fn place_of(&self, names: &[SegmentName], offset: StreamOffset) -> Result<Position, Error> {
+    pub(super) fn place_of(
+        &self,
+        names: &[SegmentName],
+        oldest: Position,
+        offset: StreamOffset,
+    ) -> Result<Position, Error> {
         // The last segment that begins at or before it. Headers are few bytes, but segments may be many.
         let (mut found, mut low, mut high) = (None, 0, names.len());
         while low < high {
@@ -151,10 +156,8 @@ impl Inner {
                 Some(_) | None => high = middle,
             }
         }
-        let Some(mut scan) = found else {
-            let at = Position { offset, ..Position::default() };
-            return Err(Error::Position { at, oldest: offset.0, newest: offset.0 });
-        };
+        // No segment that says where it begins does so before it: it was in one that is lost, and that will be told.
+        let Some(mut scan) = found else { return Ok(Position { offset, ..oldest }) };
         let mut place = scan.start();
         let name = scan.name();
         loop {

@@ -174,6 +174,7 @@ impl Spool {
         let spool = &self.0;
         let lock = spool.lock(&FileName::WriterLock, || format!("the spool {}", spool.dir.display()))?;
         let (own, end) = spool.end()?;
+        end.check(&spool.dir)?;
         let is_broken_off = end.is_broken_off(own.slot.state);
         Writer::new(spool, lock, own, end.position, is_broken_off, options, cancel)
     }
@@ -271,7 +272,7 @@ impl Spool {
                 let at = Position { offset, ..oldest };
                 return Err(Error::Position { at, oldest: oldest.offset.0, newest: newest.offset.0 });
             }
-            Seek::Offset(offset) => (spool.place_of(&names, offset)?, SlotState::Open),
+            Seek::Offset(offset) => (spool.place_of(&names, oldest, offset)?, SlotState::Open),
         };
         spool.remember(cursor.position())?;
         cursor.put(place, state);

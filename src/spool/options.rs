@@ -3,6 +3,7 @@
 use crate::codec::Choice;
 use crate::format::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN};
 use crate::ring::{Headroom, WhenFull};
+use crate::sync::threads_default;
 use std::time::Duration;
 
 /// How a [`Writer`](super::Writer) works. All sizes are bytes.
@@ -45,7 +46,7 @@ impl Default for WriterOptions {
         Self {
             chunk_bytes: 256 << 10,
             codec: Choice::Auto,
-            threads: std::thread::available_parallelism().map_or(1, usize::from).min(4),
+            threads: threads_default(),
             sync: Sync::Interval(Duration::from_secs(1)),
             linger: Some(Duration::from_millis(100)),
             records: Records::None,

@@ -281,7 +281,7 @@ fn made_up_header(
         };
         if bytes[STORE_AT..SALT_AT] == id.prefix() {
             let salt = u32::from_le_bytes(std::array::from_fn(|i| bytes[SALT_AT + i]));
-            let key = SegmentKey { store: id, salt: Salt(salt), family: name.family, chunk_bytes_max: CHUNK_BYTES_MAX };
+            let key = SegmentKey::new(&id, Salt(salt), name.family, CHUNK_BYTES_MAX);
             let first = Record::decode(bytes, &key).map(|record| (record.seq, record.offset));
             // The seal of a segment without chunks.
             let only = || Seal::decode(bytes, &key).map(|seal| (seal.next_seq, seal.end_offset));

@@ -18,7 +18,7 @@ use super::unsynced::{SyncJob, Unsynced};
 use crate::format::{
     EndState, Family, HEADER_BYTES, Position, RECORD_BYTES, SegmentHeader, SegmentNumber, SlotState, StreamOffset,
 };
-use crate::ring::{DiskLimits, FullReason, WhenFull, new_salt, now_ns};
+use crate::ring::{DiskLimits, FullReason, SEGMENT_CHUNKS_MAX, WhenFull, new_salt, now_ns};
 use crate::segment::{ChunkInfo, SegmentEncoder};
 use crate::store::{Append, Cancel, SegmentName, is_full};
 use crate::sys::space::no_space;
@@ -214,7 +214,7 @@ impl Tail {
     /// Sees to it that a segment is open that takes the next chunk.
     fn begin_if_due(&mut self, family: Family, segment_bytes: u64) -> io::Result<()> {
         let fits = self.current.as_ref().is_some_and(|current| {
-            let room = current.encoder.bytes_so_far() < segment_bytes && !current.encoder.is_full();
+            let room = current.encoder.bytes_so_far() < segment_bytes && current.encoder.chunks() < SEGMENT_CHUNKS_MAX;
             room && current.encoder.header().family == family
         });
         if !fits {

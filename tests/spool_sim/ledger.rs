@@ -1,5 +1,6 @@
 //! What a spool owes: the outside account of a life, kept by what its calls returned, and the audit against it.
 
+use super::fates::{Fate, Fates};
 use super::{at_once, bytes_at, plain};
 use spillpipe::format::EndState;
 use spillpipe::format::Position;
@@ -8,23 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::ops::Range;
 
-/// More than any life writes.
-const STREAM_BYTES_MAX: usize = 160 << 10;
 /// Most bytes of the stream that one removal takes: a segment is one or two chunks.
 const DROP_BYTES_MAX: u64 = 32 << 10;
-
-/// What became of a byte for one reader.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Fate {
-    Owed,
-    /// It may be gone, or not: all others had dealt with it, this one was put behind it, or it was dealt with and the
-    /// power cut.
-    Gone,
-    /// An acknowledgement was asked for, and may have been made durable.
-    Asked,
-    /// It was made durable.
-    Settled,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Session {
@@ -57,7 +43,9 @@ pub(super) struct Ledger {
     pub(super) drops: bool,
     pub(super) slack: u64,
     pub(super) dropped: u64,
-    readers: BTreeMap<&'static str, Vec<Fate>>,
+    readers: BTreeMap<&'static str, Fates>,
+    /// What readers that were removed had dealt with, as all others had.
+    gone: Fates,
     /// Of these it is not known what they were told.
     sought: BTreeSet<&'static str>,
     /// Damage was done on purpose: losses are no fault, wrong bytes are.
@@ -90,6 +78,7 @@ impl Ledger {
             slack: DROP_BYTES_MAX,
             dropped: 0,
             readers: BTreeMap::new(),
+            gone: Fates::default(),
             sought: BTreeSet::new(),
             is_damaged: false,
         }
@@ -98,11 +87,19 @@ impl Ledger {
     /// A new reader is owed what is still there: not what all others have dealt with.
     pub(super) fn reader_added(&mut self, name: &'static str) {
         if !self.readers.contains_key(name) {
-            let gone =
-                |at: usize| !self.readers.is_empty() && self.readers.values().all(|fates| fates[at] != Fate::Owed);
-            let fate = |at| if gone(at) { Fate::Gone } else { Fate::Owed };
-            self.readers.insert(name, (0..STREAM_BYTES_MAX).map(fate).collect());
+            let gone = self.dealt_with();
+            self.readers.insert(name, gone);
         }
+    }
+
+    /// What all readers have dealt with, now or before one was removed: it may be gone.
+    fn dealt_with(&self) -> Fates {
+        let dealt_with = |fates: &Fates, at| !fates.is_owed(at);
+        let len = self.readers.values().map(Fates::len).max().unwrap_or(0).max(self.gone.len());
+        Fates::new(len, |at| {
+            let by_all = !self.readers.is_empty() && self.readers.values().all(|fates| dealt_with(fates, at));
+            by_all || dealt_with(&self.gone, at)
+        })
     }
 
     pub(super) fn reader_names(&self) -> Vec<&'static str> {
@@ -114,7 +111,7 @@ impl Ledger {
         let from = writer.position().offset.0;
         assert!(from >= self.durable_end(), "the stream goes on at {from}, inside of what is durable: {self:?}");
         for (name, fates) in &self.readers {
-            let had = fates.iter().rposition(|fate| *fate == Fate::Settled).map_or(0, |at| at as u64 + 1);
+            let had = fates.settled_end() as u64;
             assert!(from >= had, "the stream goes on at {from}, though {name} had {had}");
         }
         self.writers.retain(|(start, _)| *start < from);
@@ -178,16 +175,14 @@ impl Ledger {
     /// Bytes are missing: they must never have been durable, or were dropped on purpose, or are none of this one's.
     fn check_missing(&self, from: u64, len: u64, name: &str) {
         let fates = &self.readers[name];
-        let owed = |at: &u64| fates[*at as usize] == Fate::Owed && !self.may_be_missing(*at);
+        let owed = |at: &u64| fates.is_owed(*at as usize) && !self.may_be_missing(*at);
         let owed = (from..(from + len).min(self.durable_end())).find(owed);
         assert_eq!(owed, None, "{name}: {len} bytes at {from} are missing: {:?} were durable", self.durable);
     }
 
     fn asked(&mut self, name: &str, from: u64, to: u64, fate: Fate) {
         let fates = self.readers.get_mut(name).expect("a reader");
-        for known in &mut fates[from as usize..to as usize] {
-            *known = (*known).max(fate);
-        }
+        fates.raise(from as usize..to as usize, fate);
     }
 
     /// Reads on: each byte as it was written, none missing that may not, none that was settled before.
@@ -206,8 +201,7 @@ impl Ledger {
                         None => self.check_missing(0, from, name),
                     }
                     self.check_bytes(from, data.bytes);
-                    let fates = &self.readers[name][from as usize..data.to.offset.0 as usize];
-                    let again = fates.iter().position(|fate| *fate == Fate::Settled);
+                    let again = self.readers[name].settled_in(from as usize..data.to.offset.0 as usize);
                     assert_eq!(again, None, "{name}: bytes from {from} on come again");
                     met.bytes += data.bytes.len() as u64;
                     met.inside.push(data.place(data.bytes.len() / 3));
@@ -246,16 +240,29 @@ impl Ledger {
 
     /// Its acknowledgements were made durable.
     pub(super) fn persisted(&mut self, name: &'static str) {
-        for fate in self.readers.get_mut(name).into_iter().flatten().filter(|fate| **fate == Fate::Asked) {
-            *fate = Fate::Settled;
+        if let Some(fates) = self.readers.get_mut(name) {
+            fates.answer(Fate::Settled);
+        }
+    }
+
+    /// To make its acknowledgements durable failed, and nobody is left to try again.
+    pub(super) fn given_up(&mut self, name: &'static str) {
+        if let Some(fates) = self.readers.get_mut(name) {
+            fates.answer(Fate::Gone);
+        }
+    }
+
+    /// The power was cut in the middle of a call: what it had dropped by then nobody could see any more. Of several
+    /// removals any may have become durable.
+    pub(super) fn cut_off(&mut self) {
+        if self.drops {
+            self.dropped += DROP_BYTES_MAX;
         }
     }
 
     /// The power is cut: what was to be made durable later is so, or is not.
     pub(super) fn crashed(&mut self) {
-        for fate in self.readers.values_mut().flatten().filter(|fate| **fate == Fate::Asked) {
-            *fate = Fate::Gone;
-        }
+        self.readers.values_mut().for_each(|fates| fates.answer(Fate::Gone));
     }
 
     /// All that was handed out up to here is asked to be acknowledged.
@@ -276,14 +283,18 @@ impl Ledger {
 
     /// It was put elsewhere.
     pub(super) fn sought(&mut self, name: &'static str, place: u64) {
-        let gone = |at: usize| at < place as usize || self.readers.values().all(|fates| fates[at] != Fate::Owed);
-        let fates = (0..STREAM_BYTES_MAX).map(|at| if gone(at) { Fate::Gone } else { Fate::Owed }).collect();
+        let (place, before) = (place as usize, self.dealt_with());
+        let fates = Fates::new(before.len().max(place), |at| at < place || !before.is_owed(at));
         self.readers.insert(name, fates);
         self.sought.insert(name);
     }
 
     pub(super) fn removed(&mut self, name: &'static str) {
+        self.gone = self.dealt_with();
         self.readers.remove(name);
+        if !self.readers.is_empty() {
+            self.gone = self.dealt_with();
+        }
         self.sought.remove(name);
     }
 
@@ -324,7 +335,7 @@ impl Ledger {
         let info = spool.info().expect("it can be looked at");
         for name in self.reader_names() {
             if !info.readers.iter().any(|reader| reader.name == name) {
-                assert!(self.readers[name].iter().all(|fate| *fate == Fate::Owed), "{name} is forgotten");
+                assert!(self.readers[name].all_owed(), "{name} is forgotten");
             }
             self.audit_reader(spool, name, &info);
         }
@@ -335,26 +346,23 @@ impl Ledger {
         let mut reader = spool.reader(name, at_once()).expect("it can be read");
         let place = reader.acknowledged().offset.0;
         assert!(place <= info.newest.offset.0, "{name}: {place} is past the end, {}", info.newest.offset);
-        let mut had = vec![false; STREAM_BYTES_MAX];
+        let mut had = vec![false; place as usize];
         for batch in reader.left_behind() {
             let span = batch.span.from.offset.0 as usize..batch.span.to.offset.0 as usize;
-            assert!(
-                self.readers[name][span.clone()].iter().all(|fate| *fate != Fate::Settled),
-                "{name}: {batch:?} is settled"
-            );
+            assert_eq!(self.readers[name].settled_in(span.clone()), None, "{name}: {batch:?} is settled");
             self.feed(&reader, name, &batch).expect("a batch can be read");
             had[span].fill(true);
             self.ack_batch(&mut reader, name, &batch).expect("it can be acknowledged");
         }
         // Nothing before the cursor is forgotten that is owed.
         let fates = &self.readers[name];
-        for (at, had) in had.iter().enumerate().take(place as usize) {
-            let forgotten = fates[at] == Fate::Owed && !had;
+        for (at, had) in had.iter().enumerate() {
+            let forgotten = fates.is_owed(at) && !had;
             assert!(!forgotten || self.may_be_missing(at as u64), "{name}: byte {at} before {place} is forgotten");
         }
         let met = self.read(&mut reader, name, usize::MAX).expect("it can be read");
         let end = reader.position().offset.0;
-        self.check_missing(end, STREAM_BYTES_MAX as u64 - end, name);
+        self.check_missing(end, u64::MAX - end, name);
         let told = reader.told();
         self.ack(&mut reader, name).expect("it can be acknowledged");
         reader.close().expect("it can be closed");

@@ -1,23 +1,36 @@
 //! Whatever is done to a spool, in whatever order, the account of it stays true.
 
 use super::{Ledger, open, plain};
-use proptest::prelude::*;
-use proptest::sample::Index;
 use spillpipe::format::{EndState, Position, StreamOffset};
 use spillpipe::spool::{
     Batch, BatchLimits, Error, NextBatch, Reader, ReaderOptions, Seek, Spool, Start, Sync, Tap, WhenFull, Writer,
 };
-use spillpipe::store::{SimStore, Unsynced};
+use spillpipe::store::{Fault, SimStore, Unsynced};
 use std::time::Duration;
 
-const NAMES: [&str; 2] = ["one", "two"];
+pub(super) const NAMES: [&str; 2] = ["one", "two"];
 /// More than this no case writes.
 const WRITTEN_BYTES_MAX: u64 = 120_000;
 const LONG: Duration = Duration::from_hours(1);
 
+/// Picks one of however many there are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pick(pub(super) usize);
+
+impl Pick {
+    fn of(self, len: usize) -> usize {
+        self.0 % len
+    }
+}
+
 #[derive(Clone, Debug)]
-enum Step {
-    Open { codec: &'static str, every_chunk: bool, when_full: WhenFull, max_disk_bytes: u64 },
+pub(super) enum Step {
+    Open {
+        codec: &'static str,
+        every_chunk: bool,
+        when_full: WhenFull,
+        max_disk_bytes: u64,
+    },
     Write(u64),
     EndRecord,
     Publish,
@@ -26,50 +39,21 @@ enum Step {
     DropWriter,
     Read(usize, usize),
     Ack(usize),
-    AckPart(usize, Index),
+    AckPart(usize, Pick),
     NextBatch(usize, u64),
-    AckBatch(usize, Index),
-    LeaveBehind(usize, Index),
-    AckLeft(usize, Index),
+    AckBatch(usize, Pick),
+    LeaveBehind(usize, Pick),
+    AckLeft(usize, Pick),
     Persist(usize),
     Close(usize),
     DropReader(usize),
     Remove(usize),
-    Seek(usize, Option<Index>, bool),
+    Seek(usize, Option<Pick>, bool),
     Crash(Unsynced),
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let reader = || 0..NAMES.len();
-    let full = prop_oneof![3 => Just(WhenFull::Fail), 1 => Just(WhenFull::DropOldest)];
-    let opening = (prop::sample::select(vec!["zstd:1", "lz4", "none"]), any::<bool>(), full, 48u64..256);
-    let end = prop::sample::select(vec![EndState::Continues, EndState::End, EndState::Aborted]);
-    let kind = prop::sample::select(vec![Unsynced::Lost, Unsynced::Kept, Unsynced::Torn]);
-    let step = prop_oneof![
-        8 => opening.prop_map(|(codec, every_chunk, when_full, kib)| Step::Open {
-            codec, every_chunk, when_full, max_disk_bytes: kib << 10,
-        }),
-        12 => (1u64..9_000).prop_map(Step::Write),
-        2 => Just(Step::EndRecord),
-        3 => Just(Step::Publish),
-        4 => Just(Step::Sync),
-        4 => end.prop_map(Step::Finish),
-        2 => Just(Step::DropWriter),
-        8 => (reader(), 1usize..12).prop_map(|(reader, n)| Step::Read(reader, n)),
-        6 => reader().prop_map(Step::Ack),
-        3 => (reader(), any::<Index>()).prop_map(|(reader, which)| Step::AckPart(reader, which)),
-        6 => (reader(), 1u64..12_000).prop_map(|(reader, bytes)| Step::NextBatch(reader, bytes)),
-        5 => (reader(), any::<Index>()).prop_map(|(reader, which)| Step::AckBatch(reader, which)),
-        2 => (reader(), any::<Index>()).prop_map(|(reader, which)| Step::LeaveBehind(reader, which)),
-        3 => (reader(), any::<Index>()).prop_map(|(reader, which)| Step::AckLeft(reader, which)),
-        2 => reader().prop_map(Step::Persist),
-        3 => reader().prop_map(Step::Close),
-        2 => reader().prop_map(Step::DropReader),
-        1 => reader().prop_map(Step::Remove),
-        1 => (reader(), any::<Option<Index>>(), any::<bool>()).prop_map(|(reader, to, new)| Step::Seek(reader, to, new)),
-        3 => kind.prop_map(Step::Crash),
-    ];
-    prop::collection::vec(step, 1..70)
+    /// After so many operations of the disk one fails.
+    Fail(u64, Fault),
+    /// After so many the power is cut, in the middle of one.
+    CutIn(u64, Unsynced),
 }
 
 #[derive(Debug)]
@@ -87,6 +71,12 @@ struct Model {
     ledger: Ledger,
     writer: Option<(Writer, bool)>,
     readers: [Option<Reading>; 2],
+    /// The operation that fails, or has.
+    fails_at: Option<u64>,
+    /// The operation in which the power is cut.
+    cut_at: Option<(u64, Unsynced)>,
+    /// Of these nobody knows whether they are still there, or where: what was to be changed failed.
+    doubtful: [bool; 2],
 }
 
 #[derive(Default)]
@@ -108,7 +98,25 @@ impl Model {
         let spool = open(&disk).expect("it opens");
         let mut ledger = Ledger::new();
         ledger.slack = 0;
-        Self { disk, spool, ledger, writer: None, readers: [None, None] }
+        let (readers, doubtful) = ([None, None], [false; 2]);
+        Self { disk, spool, ledger, writer: None, readers, fails_at: None, cut_at: None, doubtful }
+    }
+
+    /// Whether an operation after the one of this number went wrong on purpose.
+    fn went_wrong_after(&self, operation: u64) -> bool {
+        let went_wrong = |n: u64| (operation + 1..=self.disk.operations()).contains(&n);
+        self.fails_at.is_some_and(went_wrong) || self.cut_at.is_some_and(|(n, _)| went_wrong(n))
+    }
+
+    /// The power is cut; the machine comes up again.
+    fn crash(&mut self, kind: Unsynced) -> Result<(), Error> {
+        let found = self.disk.crash(kind);
+        (self.writer, self.readers) = (None, [None, None]);
+        (self.fails_at, self.cut_at) = (None, None);
+        self.spool = open(&found)?;
+        self.disk = found;
+        self.ledger.crashed();
+        Ok(())
     }
 
     fn step(&mut self, step: &Step) -> Result<(), Error> {
@@ -167,17 +175,24 @@ impl Model {
                 drop(self.writer.take());
                 self.look_at_drops()?;
             }
-            Step::Crash(kind) => {
-                let found = self.disk.crash(*kind);
-                (self.writer, self.readers) = (None, [None, None]);
-                self.spool = open(&found)?;
-                self.disk = found;
-                self.ledger.crashed();
+            Step::Crash(kind) => self.crash(*kind)?,
+            Step::Fail(after, fault) if self.fails_at.is_none() => {
+                let n = self.disk.operations() + 1 + after;
+                self.disk.fail_nth(n, *fault, false);
+                self.fails_at = Some(n);
             }
+            Step::CutIn(after, kind) if self.cut_at.is_none() => {
+                let n = self.disk.operations() + 1 + after;
+                self.disk.crash_at(n);
+                self.cut_at = Some((n, *kind));
+            }
+            Step::Fail(..) | Step::CutIn(..) => {}
             Step::Remove(at) => {
                 if self.readers[*at].is_none() && self.ledger.reader_names().contains(&NAMES[*at]) {
-                    self.spool.remove_reader(NAMES[*at])?;
+                    let removed = self.spool.remove_reader(NAMES[*at]);
                     self.ledger.removed(NAMES[*at]);
+                    self.doubtful[*at] = removed.is_err();
+                    removed?;
                 }
             }
             Step::Seek(at, to, new) => self.seek(NAMES[*at], *to, *new)?,
@@ -202,7 +217,7 @@ impl Model {
         Ok(())
     }
 
-    fn seek(&mut self, name: &'static str, to: Option<Index>, new: bool) -> Result<(), Error> {
+    fn seek(&mut self, name: &'static str, to: Option<Pick>, new: bool) -> Result<(), Error> {
         let at = NAMES.iter().position(|other| *other == name).expect("a name");
         if self.readers[at].is_some() || !self.ledger.reader_names().contains(&name) {
             return Ok(());
@@ -211,23 +226,34 @@ impl Model {
         let to = match to {
             None if new => Seek::Newest,
             None => Seek::Oldest,
-            Some(index) => {
+            Some(pick) => {
                 let bytes = (info.newest.offset.0 - info.oldest.offset.0) as usize;
-                Seek::Offset(StreamOffset(info.oldest.offset.0 + index.index(bytes + 1) as u64))
+                Seek::Offset(StreamOffset(info.oldest.offset.0 + pick.of(bytes + 1) as u64))
             }
         };
-        let place = self.spool.seek_reader(name, to)?;
-        self.ledger.sought(name, place.offset.0);
+        match self.spool.seek_reader(name, to) {
+            Ok(place) => self.ledger.sought(name, place.offset.0),
+            Err(error) => {
+                self.ledger.removed(name);
+                self.doubtful[at] = true;
+                return Err(error);
+            }
+        }
         Ok(())
     }
 
     fn read(&mut self, at: usize, step: &Step) -> Result<(), Error> {
+        if self.doubtful[at] {
+            return Ok(());
+        }
+        let before = self.disk.operations();
         let (name, ledger) = (NAMES[at], &mut self.ledger);
         let mut reading = if let Some(reading) = self.readers[at].take() {
             reading
         } else {
-            if let Err(error) = self.spool.add_reader(name, Start::Oldest) {
-                assert!(matches!(error, Error::ReaderExists { .. }), "{error}");
+            match self.spool.add_reader(name, Start::Oldest) {
+                Ok(()) | Err(Error::ReaderExists { .. }) => {}
+                Err(error) => return Err(error),
             }
             ledger.reader_added(name);
             let mut options = ReaderOptions::default();
@@ -243,7 +269,7 @@ impl Model {
                 ledger.ack_lazily(reader, name, to)?;
             }
             (Step::AckPart(_, which), None) if !inside.is_empty() => {
-                let to = inside[which.index(inside.len())];
+                let to = inside[which.of(inside.len())];
                 if to > reader.acknowledged() {
                     ledger.ack_lazily(reader, name, to)?;
                 }
@@ -263,18 +289,18 @@ impl Model {
                 }
             }
             (Step::AckBatch(_, which), Some(issued)) if !issued.is_empty() => {
-                let batch = issued.remove(which.index(issued.len()));
+                let batch = issued.remove(which.of(issued.len()));
                 ledger.feed(reader, name, &batch)?;
                 ledger.ack_batch_lazily(reader, name, &batch)?;
             }
             (Step::LeaveBehind(_, which), Some(issued)) if !issued.is_empty() => {
-                let batch = issued.remove(which.index(issued.len()));
+                let batch = issued.remove(which.of(issued.len()));
                 reader.leave_behind(&batch, batch.attempts + 1)?;
             }
             (Step::AckLeft(_, which), _) => {
                 let left = reader.left_behind();
                 if !left.is_empty() {
-                    let batch = left[which.index(left.len())];
+                    let batch = left[which.of(left.len())];
                     ledger.feed(reader, name, &batch)?;
                     ledger.ack_batch_lazily(reader, name, &batch)?;
                 }
@@ -284,13 +310,22 @@ impl Model {
                 ledger.persisted(name);
             }
             (Step::Close(_), _) => {
-                reading.reader.close()?;
-                ledger.persisted(name);
-                return Ok(());
+                let closed = reading.reader.close();
+                if closed.is_ok() {
+                    ledger.persisted(name);
+                } else {
+                    ledger.given_up(name);
+                }
+                return closed.map(drop);
             }
             (Step::DropReader(_), _) => {
                 drop(reading);
-                ledger.persisted(name);
+                let went_wrong = self.went_wrong_after(before);
+                if went_wrong {
+                    self.ledger.given_up(name);
+                } else {
+                    self.ledger.persisted(name);
+                }
                 return Ok(());
             }
             _ => {}
@@ -300,14 +335,24 @@ impl Model {
     }
 }
 
-fn run(steps: &[Step]) {
+/// Does it all, and holds what is left against the account.
+pub(super) fn run(steps: &[Step]) {
     let mut model = Model::new();
     for (at, step) in steps.iter().enumerate() {
-        match model.step(step) {
-            Ok(()) | Err(Error::Full { .. }) => {}
-            Err(error) => panic!("step {at}, {step:?}: {error}"),
+        let done = model.step(step);
+        let operations = model.disk.operations();
+        if let Some((_, kind)) = model.cut_at.filter(|(n, _)| *n <= operations) {
+            model.ledger.cut_off();
+            model.crash(kind).expect("it opens");
+        } else if let Err(error) = done {
+            // What a fault has ended stays so.
+            let excused = matches!(error, Error::Full { .. }) || model.fails_at.is_some_and(|n| n <= operations);
+            assert!(excused, "step {at}, {step:?}: {error}");
         }
+        // One that failed may have dropped something, too.
+        let _ = model.look_at_drops();
     }
+    model.disk.heal();
     (model.writer, model.readers) = (None, [None, None]);
     model.look_at_drops().expect("it can be looked at");
     for name in NAMES {
@@ -316,13 +361,4 @@ fn run(steps: &[Step]) {
         }
     }
     model.ledger.audit(&model.spool);
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, max_shrink_iters: 2000, ..ProptestConfig::default() })]
-
-    #[test]
-    fn whatever_is_done_the_account_stays_true(steps in steps()) {
-        run(&steps);
-    }
 }

@@ -19,8 +19,11 @@ fn a_read_only_file_system_is_told() {
     for args in ["push --min-free 0 DIR", "pop DIR", "reader add DIR x", "info DIR"] {
         fails(spool.run(args, "x"), 1, "Read-only file system");
         let elsewhere = Spool { dir: new.clone(), home: None };
-        let words =
-            if args.starts_with("pop") || args.starts_with("info") { "is no spool" } else { "Read-only file system" };
+        let words = match args {
+            "pop DIR" => "is no spool",
+            "info DIR" => "No such file or directory",
+            _ => "Read-only file system",
+        };
         fails(elsewhere.run(args, "x"), 1, words);
     }
     assert!(remount("remount,rw").success());

@@ -131,13 +131,15 @@ impl Tail {
         let Some(&oldest) = names.first().filter(|_| names.len() > 1 || self.current.is_none()) else {
             return Ok(false);
         };
-        let end = if let Some(&second) = names.get(1) {
-            self.spool.start_of(second)?
-        } else {
-            // With it goes the last trace of the numbers that are used up.
-            self.mark(SlotState::Writing)?;
-            Some(self.next)
+        let end = match names.get(1) {
+            Some(&second) => self.spool.start_of(second)?,
+            None => Some(self.next),
         };
+        // With it may go the last trace, after a power cut, of the numbers that are used up.
+        let noted = self.own.slot.position.offset;
+        if names.len() == 1 || end.is_none_or(|end| end.offset >= self.durable && end.offset > noted) {
+            self.mark(SlotState::Writing)?;
+        }
         let gap = self.spool.start_of(oldest)?.zip(end).map_or(Gap::default(), |(start, end)| Gap {
             bytes: end.offset.0.saturating_sub(start.offset.0),
             chunks: end.seq.0.saturating_sub(start.seq.0),

@@ -26,6 +26,7 @@
 //! | [`copy`](mod@copy) | from one descriptor to another inside the kernel, nothing kept: [`copy()`] |
 //! | [`pipe`] | the filter engine: from one descriptor to another |
 //! | [`spool`] | the persistent stream in a directory, between processes that need not live at the same time: [`Spool`] |
+//! | [`archive`] | one file that holds a stream: written, read by ranges, verified, merged, split, salvaged |
 //! | [`ring`] | encoded chunks in order, in memory first and then on disk |
 //! | [`segment`] | one segment, written and read record by record |
 //! | [`store`] | where segments live: a directory, memory, a simulated faulty disk |
@@ -36,6 +37,7 @@
 //! What it does not do: encrypt, replicate, or run anywhere but on Linux. The filter keeps nothing across processes: a
 //! spill lives and dies with its process. A [`spool`] does.
 
+pub mod archive;
 pub mod codec;
 pub mod copy;
 pub mod format;

@@ -3,9 +3,11 @@
 //! Clap reads this file; `-h`, `--help` and the error messages all come from it. Defaults come from the library, and
 //! the codecs from its table. What the values then do is in [`super::options`] and [`super::filter`].
 
+use super::archive::args::{CatArgs, MergeArgs, PackArgs, SalvageArgs, SplitArgs, VerifyArgs};
 use super::digest::Algorithm;
 use super::each::EachArgs;
-use super::spool::args::{InfoArgs, PopArgs, PushArgs, ReaderArgs, SYNC_DEFAULT, SYNC_LONG_HELP, TrimArgs};
+use super::info::InfoArgs;
+use super::spool::args::{PopArgs, PushArgs, ReaderArgs, SYNC_DEFAULT, SYNC_LONG_HELP, TrimArgs};
 use super::spool::values::SyncArg;
 use spillpipe::codec::{Choice, TABLE};
 use spillpipe::format::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN};
@@ -43,6 +45,12 @@ pub(super) enum Command {
     Info(InfoArgs),
     Trim(TrimArgs),
     Reader(ReaderArgs),
+    Pack(PackArgs),
+    Cat(CatArgs),
+    Verify(VerifyArgs),
+    Salvage(SalvageArgs),
+    Merge(MergeArgs),
+    Split(SplitArgs),
 }
 
 /// What the help ends with.
@@ -52,7 +60,7 @@ Exit status:
   1  an I/O or system failure
   2  wrong usage
   3  damaged data was met
-  4  the stream is incomplete: its producer died or gave up (pop, each, --spool)
+  4  the stream is incomplete: its producer died or gave up (pop, each, --spool, archives)
   5  full, under --when-full fail; what was still held is lost
   A consumer that goes away ends it by SIGPIPE, as it ends cat. SIGUSR1 prints one status line and never kills.
 
@@ -64,7 +72,9 @@ Examples:
   Copy a file at 50 MiB a second and print the digest of what was written:
       spillpipe -i disk.img -o /mnt/backup/disk.img -r 50M --digest sha256
   Buffer on disk between two programs that come and go, across restarts of the machine:
-      producer | spillpipe push /var/spool/x        and        spillpipe pop --follow /var/spool/x | consumer";
+      producer | spillpipe push /var/spool/x        and        spillpipe pop --follow /var/spool/x | consumer
+  Keep a dump in one file that zstd reads, and that never passes for whole if the dump broke off:
+      spillpipe pack -o dump.sql.zst -- mysqldump --all-databases        and        spillpipe verify dump.sql.zst";
 
 /// The help of `--sync`, in brief, where it is one of the filter's options.
 const SYNC_HELP_FILTER: &str = "With --spool, when data is synced to disk: none, interval:MS, chunk";
@@ -194,6 +204,26 @@ pub(super) struct FilterArgs {
     /// Put NAME in front of progress and messages, to tell several apart
     #[arg(long, help_heading = REPORTS)]
     pub(super) name: Option<String>,
+
+    /// Write the final figures to FILE as JSON, also when it fails; '-' is standard error
+    #[arg(long, value_name = "FILE", help_heading = REPORTS)]
+    pub(super) stats: Option<PathBuf>,
+}
+
+/// What is told, and where.
+#[derive(Debug, clap::Args)]
+pub(super) struct ReportArgs {
+    /// Say nothing on standard error but why it failed
+    #[arg(short, long, help_heading = REPORTS, overrides_with = "verbose")]
+    pub(super) quiet: bool,
+
+    /// Say more, also without a terminal
+    #[arg(short, long, help_heading = REPORTS, overrides_with = "quiet")]
+    pub(super) verbose: bool,
+
+    /// Append messages to FILE, all of them, in place of standard error
+    #[arg(short, long, value_name = "FILE", help_heading = REPORTS)]
+    pub(super) log: Option<PathBuf>,
 
     /// Write the final figures to FILE as JSON, also when it fails; '-' is standard error
     #[arg(long, value_name = "FILE", help_heading = REPORTS)]

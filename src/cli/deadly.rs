@@ -1,8 +1,9 @@
-//! The signals that end a hand-out: between two chunks, so that what was written is acknowledged, and comes once.
+//! The signals that end a command that has something to put in order first: a hand-out, which acknowledges what was
+//! written, so that it comes once; and what writes a file, which leaves nothing of it behind.
 //!
 //! ```text
-//! SIGTERM ──> byte ──> thread: ends the reader's wait; kills us later if the consumer is stuck
-//!        └──> the signal, which the hand-out looks at before each chunk
+//! SIGTERM ──> byte ──> thread: ends a wait for data; kills us later if the consumer is stuck
+//!        └──> the signal, which is looked at before each chunk
 //! ```
 
 use super::exit::{Exit, Failure};
@@ -10,6 +11,7 @@ use super::signals::catch_deadly;
 use signal_hook::low_level::{emulate_default_handler, signal_name};
 use spillpipe::spool::Cancel;
 use std::io::{self, ErrorKind, Read};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -27,6 +29,7 @@ pub(super) struct Deadly {
     signal: Arc<AtomicUsize>,
     writing: Arc<AtomicBool>,
     cancel: Cancel,
+    stopped: UnixStream,
 }
 
 impl Deadly {
@@ -34,8 +37,9 @@ impl Deadly {
     pub(super) fn catch() -> io::Result<Self> {
         let (bytes, wake) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
+        let (stop, stopped) = UnixStream::pair()?;
         let (writing, cancel) = (Arc::<AtomicBool>::default(), Cancel::new()?);
-        let deadly = Self { signal: catch_deadly(&wake)?, writing, cancel };
+        let deadly = Self { signal: catch_deadly(&wake)?, writing, cancel, stopped };
         let (signal, writing, cancel) =
             (Arc::clone(&deadly.signal), Arc::clone(&deadly.writing), deadly.cancel.clone());
         let watch = move || {
@@ -43,6 +47,7 @@ impl Deadly {
                 return;
             }
             cancel.raise();
+            drop(stop);
             sleep(GRACE);
             loop {
                 if let Some(signal) = caught(&signal).filter(|_| writing.load(SeqCst)) {
@@ -60,6 +65,11 @@ impl Deadly {
         &self.cancel
     }
 
+    /// Becomes readable when the first one comes, and stays so.
+    pub(super) fn stopped(&self) -> BorrowedFd<'_> {
+        self.stopped.as_fd()
+    }
+
     /// Fails when one has come.
     pub(super) fn check(&self) -> Result<(), Failure> {
         caught(&self.signal).map_or(Ok(()), |signal| {
@@ -68,7 +78,8 @@ impl Deadly {
         })
     }
 
-    /// Does what the consumer can hold up: for longer than the grace, it is not waited for.
+    /// Does what the consumer can hold up: for longer than the grace, it is not waited for, and nothing is put in order.
+    /// So it is for a write to a reader, and for nothing else.
     pub(super) fn write<T>(&self, write: impl FnOnce() -> T) -> T {
         self.writing.store(true, SeqCst);
         let result = write();

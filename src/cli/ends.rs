@@ -14,7 +14,7 @@ const STANDARD: &str = "-";
 
 /// One end.
 #[derive(Debug)]
-pub(super) struct End {
+pub(super) struct PipeEnd {
     /// Open, and ours to close.
     pub(super) file: File,
     /// As messages call it.
@@ -33,7 +33,7 @@ pub(super) fn given(path: Option<&PathBuf>) -> Option<&PathBuf> {
 }
 
 /// Opens the input.
-pub(super) fn open_input(path: Option<&PathBuf>) -> Result<End, Failure> {
+pub(super) fn open_input(path: Option<&PathBuf>) -> Result<PipeEnd, Failure> {
     let name = name(path, "standard input");
     let cannot = |doing: &str| Failure::io(format!("cannot {doing} {name}"));
     let path = given(path);
@@ -44,14 +44,14 @@ pub(super) fn open_input(path: Option<&PathBuf>) -> Result<End, Failure> {
     if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
         return Err(cannot("read")(rustix::io::Errno::ISDIR.into()));
     }
-    Ok(End { file, named: path.is_some(), name })
+    Ok(PipeEnd { file, named: path.is_some(), name })
 }
 
 /// Opens the output, last of all: it is not created when anything is wrong with the rest. One that exists is only
 /// overwritten with `force`, and never when it is the input.
-pub(super) fn open_output(path: Option<&PathBuf>, force: bool, input: &End) -> Result<End, Failure> {
+pub(super) fn open_output(path: Option<&PathBuf>, force: bool, input: &PipeEnd) -> Result<PipeEnd, Failure> {
     let output = match given(path) {
-        Some(path) => End { file: create(path, force, input)?, named: true, name: path.display().to_string() },
+        Some(path) => PipeEnd { file: create(path, force, input)?, named: true, name: path.display().to_string() },
         None => standard_output()?,
     };
     if let Ok(metadata) = output.file.metadata() {
@@ -61,11 +61,11 @@ pub(super) fn open_output(path: Option<&PathBuf>, force: bool, input: &End) -> R
 }
 
 /// Standard output as it is.
-pub(super) fn standard_output() -> Result<End, Failure> {
+pub(super) fn standard_output() -> Result<PipeEnd, Failure> {
     let name = "standard output";
     let cannot = Failure::io(format!("cannot write {name}"));
     let file = standard(closed::stdout_was_closed(), io::stdout()).map_err(cannot)?;
-    Ok(End { file, named: false, name: name.to_owned() })
+    Ok(PipeEnd { file, named: false, name: name.to_owned() })
 }
 
 /// A descriptor of our own for a standard stream.
@@ -77,7 +77,7 @@ fn standard(was_closed: bool, stream: impl AsFd) -> io::Result<File> {
 }
 
 /// Creates the output file. One that exists is only touched when it is no regular file, or with `force`.
-fn create(path: &Path, force: bool, input: &End) -> Result<File, Failure> {
+fn create(path: &Path, force: bool, input: &PipeEnd) -> Result<File, Failure> {
     let cannot = |error: io::Error| Failure::io(format!("cannot create {}", path.display()))(error);
     match OpenOptions::new().write(true).create_new(true).open(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
@@ -101,14 +101,19 @@ fn create(path: &Path, force: bool, input: &End) -> Result<File, Failure> {
 }
 
 /// Refuses an output that is the input: it would be overwritten before it is read, or grow for ever.
-fn refuse_same(input: &End, output: &Metadata) -> Result<(), Failure> {
+fn refuse_same(input: &PipeEnd, output: &Metadata) -> Result<(), Failure> {
     let same = input.file.metadata().is_ok_and(|input| {
         input.is_file() && output.is_file() && (input.dev(), input.ino()) == (output.dev(), output.ino())
     });
     if same { Err(Failure::new(format!("input and output are the same file ({})", input.name))) } else { Ok(()) }
 }
 
-impl End {
+impl PipeEnd {
+    /// What a command writes.
+    pub(super) fn of_command(file: File, name: String) -> Self {
+        Self { file, name, named: false }
+    }
+
     /// Bytes that are left in an input that is a file; `None` when nobody can know.
     pub(super) fn bytes_left(&self) -> Option<u64> {
         let metadata = self.file.metadata().ok().filter(Metadata::is_file)?;

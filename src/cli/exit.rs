@@ -1,7 +1,8 @@
 //! How the command ends: its exit status, and the failure that led there.
 
 use std::io;
-use std::process::ExitCode;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitCode, ExitStatus};
 
 /// The end of the process, as its parent sees it. The numbers are in the table that `--help` ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,5 +84,58 @@ impl Failure {
     pub(super) fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let doing = doing.into();
         move |error| Self::new(format!("{doing}: {}", super::text::plain(&error)))
+    }
+}
+
+/// What is to be said of the end: why it failed, or what was handed out that was not all right.
+#[derive(Debug, Default)]
+pub(super) struct Ending {
+    pub(super) failure: Option<Failure>,
+    /// The second, when it did not fail.
+    pub(super) flaw: Option<Failure>,
+}
+
+impl Ending {
+    /// It failed.
+    pub(super) fn failed(failure: Failure) -> Self {
+        Self { failure: Some(failure), flaw: None }
+    }
+
+    fn reason(&self) -> Option<&Failure> {
+        self.failure.as_ref().or(self.flaw.as_ref())
+    }
+
+    /// The exit status that it comes to.
+    pub(super) fn exit(&self) -> Exit {
+        self.reason().map_or(Exit::Done, |failure| failure.exit)
+    }
+
+    /// The line for the user.
+    pub(super) fn text(&self) -> Option<&str> {
+        self.reason().map(|failure| failure.text.as_str())
+    }
+}
+
+/// How a command that failed has ended, behind its name.
+pub(super) fn describe(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("ended with exit status {code}"),
+        (None, Some(signal)) => match signal_hook::low_level::signal_name(signal) {
+            Some(name) => format!("was killed by {name}"),
+            None => format!("was killed by signal {signal}"),
+        },
+        (None, None) => status.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_command_in_words() {
+        assert_eq!(describe(ExitStatus::from_raw(3 << 8)), "ended with exit status 3");
+        assert_eq!(describe(ExitStatus::from_raw(9)), "was killed by SIGKILL");
+        assert_eq!(describe(ExitStatus::from_raw(64)), "was killed by signal 64");
     }
 }

@@ -3,7 +3,7 @@
 use super::args::{FilterArgs, When};
 use super::clash::{self, Files, Stream};
 use super::digest::Digest;
-use super::ends::{self, End};
+use super::ends::{self, PipeEnd};
 use super::episodes::Episodes;
 use super::exit::{Exit, Failure};
 use super::figures::Period;
@@ -107,7 +107,7 @@ impl<'a> Session<'a> {
         }
         let snapshot = self.listen(pipe, queue).run(&input.file, &output.file);
         let snapshot = snapshot.map_err(|error| text::failure(&error, &input.name, &output.name))?;
-        End::sync(&output)?;
+        PipeEnd::sync(&output)?;
         Ok(snapshot)
     }
 

@@ -3,7 +3,8 @@
 use super::exit::{Exit, Failure};
 use spillpipe::pipe::{Error, Event, FullReason, Snapshot, WhenFull};
 use spillpipe::units::human;
-use std::io;
+use std::fmt::Write as _;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 /// What the system said, without Rust's tail "(os error 28)".
@@ -109,6 +110,37 @@ pub(super) fn one_line(text: &str) -> String {
     line
 }
 
+/// `1 chunk`, `2 chunks`.
+pub(super) fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Columns as wide as their widest text; the last one ends where its text ends.
+pub(super) fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (column, cell) in row.iter().enumerate() {
+            let _ = write!(line, "{cell:<0$}  ", width(column));
+        }
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
+}
+
+/// To three digits behind the point.
+#[expect(clippy::cast_precision_loss, reason = "three digits for people and their charts")]
+pub(super) fn ratio(raw_bytes: u64, stored_bytes: u64) -> f64 {
+    (raw_bytes as f64 / stored_bytes as f64 * 1000.0).round() / 1000.0
+}
+
+/// That standard output took no more.
+pub(super) fn cannot_print(error: &io::Error) -> Failure {
+    let exit = if error.kind() == ErrorKind::BrokenPipe { Exit::ConsumerGone } else { Exit::Failed };
+    Failure { exit, text: format!("cannot write standard output: {}", plain(error)) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,5 +225,11 @@ mod tests {
     #[test]
     fn no_name_breaks_the_line() {
         assert_eq!(one_line("a\nb\u{1b}[2Jé"), "a\\nb\\u{1b}[2Jé");
+    }
+
+    #[test]
+    fn columns_are_aligned_and_no_line_ends_in_spaces() {
+        let rows = [["a", "long one", "x"], ["longer", "b", ""]].map(|row| row.map(str::to_owned));
+        assert_eq!(aligned(&rows), "a       long one  x\nlonger  b\n");
     }
 }

@@ -1,6 +1,7 @@
 //! The options of `each`: names, types, defaults, bounds and help.
 
-use crate::cli::spool::args::{ReportArgs, some_bytes};
+use crate::cli::args::ReportArgs;
+use crate::cli::spool::args::some_bytes;
 use crate::cli::spool::values::{FromArg, duration};
 use spillpipe::units::ByteSize;
 use std::ffi::OsString;

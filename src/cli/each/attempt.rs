@@ -2,11 +2,11 @@
 
 use super::child::{Child, Stopped};
 use super::groups::Groups;
+use crate::cli::exit::describe;
 use spillpipe::spool::{Error, Feeder};
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
-use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, ExitStatus};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// What to run.
@@ -95,28 +95,9 @@ fn is_missing(error: &io::Error) -> bool {
         || permanent.iter().any(|it| error.raw_os_error() == Some(it.raw_os_error()))
 }
 
-/// How a command that failed has ended, behind its name.
-fn describe(status: ExitStatus) -> String {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("ended with exit status {code}"),
-        (None, Some(signal)) => match signal_hook::low_level::signal_name(signal) {
-            Some(name) => format!("was killed by {name}"),
-            None => format!("was killed by signal {signal}"),
-        },
-        (None, None) => status.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_end_of_a_command_in_words() {
-        assert_eq!(describe(ExitStatus::from_raw(3 << 8)), "ended with exit status 3");
-        assert_eq!(describe(ExitStatus::from_raw(9)), "was killed by SIGKILL");
-        assert_eq!(describe(ExitStatus::from_raw(64)), "was killed by signal 64");
-    }
 
     #[test]
     fn only_a_command_that_will_never_run_is_missing() {

@@ -14,8 +14,11 @@ use super::job::{Done, Job, Jobs, Verdict};
 use super::offers::Offers;
 use super::report::{Figures, batch_name, count};
 use super::waker::Waker;
+use crate::cli::exit::Ending;
 use crate::cli::exit::Failure;
-use crate::cli::spool::text::{self, Verdict as Word};
+use crate::cli::spool::ending;
+use crate::cli::spool::text;
+use crate::cli::text::counted;
 use rustix::process::Signal;
 use spillpipe::spool::{Batch, BatchLimits, Ended, Error, NextBatch, Reader, Woken};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
@@ -298,7 +301,7 @@ impl<'a> Dispatcher<'a> {
             Verdict::Fail(failure) => Err(failure),
             Verdict::GiveUp(how) if self.jobs.args.on_failure == OnFailure::Stop => {
                 let (command, name) = (report.command(), batch_name(&batch));
-                let tries = text::counted(attempts.into(), "attempt");
+                let tries = counted(attempts.into(), "attempt");
                 Err(Failure::new(format!("{command} {how}; {name} stays in the spool after {tries}")))
             }
             Verdict::GiveUp(how) => {
@@ -376,8 +379,8 @@ impl End {
     }
 
     /// What is to be said of it.
-    pub(super) fn word(self, args: &EachArgs, figures: &Figures) -> Word {
-        Word::of(figures.damages, figures.lost_bytes, self.incomplete, &args.dir, self.failure)
+    pub(super) fn word(self, args: &EachArgs, figures: &Figures) -> Ending {
+        ending(figures.damages, figures.lost_bytes, self.incomplete, &args.dir, self.failure)
     }
 }
 

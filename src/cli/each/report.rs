@@ -5,7 +5,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::spool::text;
 use crate::cli::stats::{rss_peak_bytes, seconds};
 use crate::cli::teller::Teller;
-use crate::cli::text::Loudness;
+use crate::cli::text::{Loudness, counted};
 use serde_json::{Value, json};
 use spillpipe::spool::{Batch, Damage, Gap};
 use spillpipe::units::human;
@@ -99,7 +99,7 @@ impl Report {
     /// The command has failed for the last time, and the rest goes on.
     pub(super) fn left_behind(&self, batch: &Batch, how: &str, attempts: u32, again: Option<Duration>) {
         let again = again.map_or_else(|| "at the next run".to_owned(), |every| format!("in {}", time(every)));
-        let (name, tries) = (batch_name(batch), text::counted(attempts.into(), "attempt"));
+        let (name, tries) = (batch_name(batch), counted(attempts.into(), "attempt"));
         self.warn(&format!("{} {how}; {name} is left behind after {tries}, and tried again {again}", self.command));
     }
 

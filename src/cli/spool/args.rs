@@ -1,7 +1,9 @@
 //! The flags of the commands that work on a spool: their names, types, defaults, bounds and help.
 
 use super::values::{FromArg, RecordsArg, SeekArg, SyncArg, duration};
-use crate::cli::args::{FilterArgs, WhenFullArg, chunk_size, codec_help, codec_long_help, default_min_free, threads};
+use crate::cli::args::{
+    FilterArgs, ReportArgs, WhenFullArg, chunk_size, codec_help, codec_long_help, default_min_free, threads,
+};
 use spillpipe::codec::Choice;
 use spillpipe::spool::WriterOptions;
 use spillpipe::units::{Amount, ByteSize, ParseSizeError};
@@ -9,7 +11,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 const STORAGE: &str = "Storage";
-const REPORTS: &str = "Reports";
 
 /// Take standard input into a spool: a first-in first-out buffer on disk that outlives processes and restarts
 ///
@@ -133,26 +134,6 @@ When data is synced to disk, and so safe from a power cut:
 - chunk: before the next chunk is begun
 The death of a process, ours too, takes nothing that a reader could have had, synced or not.";
 
-/// What is told, and where.
-#[derive(Debug, clap::Args)]
-pub(in crate::cli) struct ReportArgs {
-    /// Say nothing on standard error but why it failed
-    #[arg(short, long, help_heading = REPORTS, overrides_with = "verbose")]
-    pub(in crate::cli) quiet: bool,
-
-    /// Say more, also without a terminal
-    #[arg(short, long, help_heading = REPORTS, overrides_with = "quiet")]
-    pub(in crate::cli) verbose: bool,
-
-    /// Append messages to FILE, all of them, in place of standard error
-    #[arg(short, long, value_name = "FILE", help_heading = REPORTS)]
-    pub(in crate::cli) log: Option<PathBuf>,
-
-    /// Write the final figures to FILE as JSON, also when it fails; '-' is standard error
-    #[arg(long, value_name = "FILE", help_heading = REPORTS)]
-    pub(in crate::cli) stats: Option<PathBuf>,
-}
-
 /// Write what is in a spool to standard output, oldest first, and remove it there
 ///
 /// What was written counts as dealt with: it is acknowledged, never comes again for this reader, and goes from the disk
@@ -225,32 +206,6 @@ Examples:
       while :; do spillpipe pop --follow /var/spool/log >>all.log || sleep 1; done
   Look at the first kilobyte:
       spillpipe pop --peek --reader me --max-bytes 1K /var/spool/log";
-
-/// Tell what is in a spool: its data, its readers and how far behind they are, who uses it
-#[derive(Debug, clap::Args)]
-#[command(after_long_help = INFO_AFTER_HELP)]
-pub(in crate::cli) struct InfoArgs {
-    /// The spool
-    #[arg(value_name = "DIR")]
-    pub(super) dir: PathBuf,
-
-    /// As JSON, for programs
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-const INFO_AFTER_HELP: &str = "\
-It reads no data and changes nothing, and may be run at any time.
-It needs write access to DIR all the same.
-
-Exit status:
-  0  it was told
-  1  there is no such spool, or a system failure
-  2  wrong usage
-
-Examples:
-  Warn when a reader is more than an hour behind:
-      spillpipe info --json DIR | jq -e 'all(.readers[]; (.backlog_age_seconds // 0) < 3600)'";
 
 /// Remove from a spool what no reader needs any more
 ///

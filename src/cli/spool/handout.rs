@@ -1,11 +1,11 @@
 //! Out of a spool to an output, acknowledging what was written.
 
-use super::session::Session;
 use super::text;
 use crate::cli::deadly::Deadly;
 use crate::cli::digest::Digest;
-use crate::cli::ends::End;
+use crate::cli::ends::PipeEnd;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::session::Session;
 use crate::cli::text::{Loudness, plain};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::{Map, Value, json};
@@ -50,7 +50,7 @@ pub(super) struct Handout<'a> {
 
 /// Where it goes.
 struct Outlet<'a> {
-    output: &'a End,
+    output: &'a PipeEnd,
     session: &'a Session,
     digest: Option<Digest>,
     deadly: &'a Deadly,
@@ -77,7 +77,7 @@ impl<'a> Handout<'a> {
     /// From a reader to an output, until a signal comes.
     pub(super) fn new(
         reader: Reader,
-        output: &'a End,
+        output: &'a PipeEnd,
         session: &'a Session,
         dir: &'a Path,
         deadly: &'a Deadly,
@@ -195,7 +195,7 @@ impl<'a> Handout<'a> {
 
     /// Makes the acknowledgements durable, and returns the figures. `failure` is why the work ended, if it did not
     /// end well.
-    pub(super) fn end(self, failure: Option<Failure>) -> Ending {
+    pub(super) fn end(self, failure: Option<Failure>) -> HandedOut {
         let (so_far, offset_bytes) = (self.reader.stats(), self.reader.acknowledged().offset.0);
         let closed = if self.acknowledge { self.reader.close() } else { Ok(so_far) };
         let (mut stats, failure) = match closed {
@@ -204,12 +204,12 @@ impl<'a> Handout<'a> {
         };
         stats.damages += self.broken_batches;
         stats.lost_bytes += self.broken_bytes;
-        Ending { stats, offset_bytes, incomplete_at: self.incomplete_at, failure }
+        HandedOut { stats, offset_bytes, incomplete_at: self.incomplete_at, failure }
     }
 }
 
 /// What goes into a file is to be durable before it goes from the spool.
-fn syncing(reader: Reader, output: &End) -> Reader {
+fn syncing(reader: Reader, output: &PipeEnd) -> Reader {
     let is_file = output.file.metadata().is_ok_and(|meta| meta.is_file());
     match output.file.try_clone() {
         Ok(file) if is_file => reader.before_persist(move || file.sync_data()),
@@ -218,7 +218,7 @@ fn syncing(reader: Reader, output: &End) -> Reader {
 }
 
 /// How handing out ended.
-pub(super) struct Ending {
+pub(super) struct HandedOut {
     pub(super) stats: ReaderStats,
     /// Up to here the stream is acknowledged.
     pub(super) offset_bytes: u64,
@@ -226,7 +226,7 @@ pub(super) struct Ending {
     pub(super) failure: Option<Failure>,
 }
 
-impl Ending {
+impl HandedOut {
     /// The figures of what was handed out.
     pub(super) fn figures(&self, bytes_out: u64) -> Map<String, Value> {
         let stats = &self.stats;
@@ -258,7 +258,7 @@ fn gone() -> Failure {
 }
 
 /// Writes all of it; else how much, and why not more.
-fn write(output: &End, bytes: &[u8]) -> (usize, Result<(), Failure>) {
+fn write(output: &PipeEnd, bytes: &[u8]) -> (usize, Result<(), Failure>) {
     let mut written = 0;
     while written < bytes.len() {
         let error = match (&output.file).write(&bytes[written..]) {
@@ -286,7 +286,7 @@ fn write(output: &End, bytes: &[u8]) -> (usize, Result<(), Failure>) {
 }
 
 /// Whether nobody can read any more what is written; never of a file.
-fn consumer_gone(output: &End) -> bool {
+fn consumer_gone(output: &PipeEnd) -> bool {
     // Nothing asked for: errors and hang-ups are told all the same.
     let mut fds = [PollFd::new(&output.file, PollFlags::empty())];
     poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok()

@@ -1,10 +1,9 @@
 //! `spillpipe info`: what is in a spool, for people and as JSON.
 
-use super::args::InfoArgs;
-use super::intake::ratio;
-use super::text::{self, counted};
+use super::text;
 use crate::cli::exit::Failure;
-use crate::cli::text::one_line;
+use crate::cli::info::InfoArgs;
+use crate::cli::text::{aligned, cannot_print, counted, one_line, ratio};
 use serde_json::{Value, json};
 use spillpipe::spool::{Ended, Holder, Info, ReaderInfo, Spool};
 use spillpipe::units::human;
@@ -14,14 +13,11 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 /// Runs it.
-pub(super) fn run(args: &InfoArgs) -> Result<(), Failure> {
-    let info = Spool::open(&args.dir).and_then(|spool| spool.info()).map_err(|error| text::failure(&error, ""))?;
+pub(in crate::cli) fn run(args: &InfoArgs) -> Result<(), Failure> {
+    let info = Spool::open(&args.path).and_then(|spool| spool.info()).map_err(|error| text::failure(&error, ""))?;
     let now = SystemTime::now();
-    let text = if args.json { format!("{:#}\n", as_json(&info, now)) } else { table(&info, &args.dir, now) };
-    io::stdout()
-        .write_all(text.as_bytes())
-        .and_then(|()| io::stdout().flush())
-        .map_err(|error| super::cannot_print(&error))
+    let text = if args.json { format!("{:#}\n", as_json(&info, now)) } else { table(&info, &args.path, now) };
+    io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()).map_err(|error| cannot_print(&error))
 }
 
 /// How the stream stands, in a word.
@@ -109,20 +105,6 @@ fn counted_batches(count: u64) -> String {
     format!("{count} batch{}", if count == 1 { "" } else { "es" })
 }
 
-/// Columns as wide as their widest text; the last one ends where its text ends.
-fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let mut text = String::new();
-    for row in rows {
-        let mut line = String::new();
-        for (column, cell) in row.iter().enumerate() {
-            let _ = write!(line, "{cell:<0$}  ", width(column));
-        }
-        let _ = writeln!(text, "{}", line.trim_end());
-    }
-    text
-}
-
 fn holder(holder: Holder) -> String {
     match holder {
         Holder::Nobody => "-".to_owned(),
@@ -207,11 +189,5 @@ mod tests {
         let told = |seconds| time(Duration::from_secs(seconds));
         assert_eq!([told(0), told(119), told(120), told(7199)], ["0 s", "119 s", "2 min", "119 min"]);
         assert_eq!([told(7200), told(172_799), told(172_800)], ["2 h", "47 h", "2 days"]);
-    }
-
-    #[test]
-    fn columns_are_aligned_and_no_line_ends_in_spaces() {
-        let rows = [["a", "long one", "x"], ["longer", "b", ""]].map(|row| row.map(str::to_owned));
-        assert_eq!(aligned(&rows), "a       long one  x\nlonger  b\n");
     }
 }

@@ -1,30 +1,28 @@
 //! From an input into a spool.
 
 use super::args::StorageArgs;
-use super::session::Session;
-use super::tally::Tally;
 use super::text::{self, io_failure};
-use crate::cli::ends::End;
+use crate::cli::ends::PipeEnd;
 use crate::cli::episodes::Episodes;
 use crate::cli::exit::Failure;
+use crate::cli::inlet::{Got, Inlet};
 use crate::cli::options::headroom;
+use crate::cli::session::Session;
 use crate::cli::stats::seconds;
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::Errno;
+use crate::cli::tally::Tally;
+use crate::cli::text::ratio;
 use serde_json::{Map, Value, json};
 use spillpipe::format::EndState;
 use spillpipe::ring::WhenFull;
 use spillpipe::spool::{Sync, Writer, WriterEvent, WriterOptions, WriterStats};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io::Write;
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Most that one read takes.
 const READ_BYTES: usize = 256 << 10;
-/// What a pipe on the input is grown to: fewer and larger reads.
-const PIPE_BYTES: usize = 1 << 20;
 
 /// How an input ended.
 #[derive(Debug)]
@@ -41,7 +39,7 @@ pub(super) enum Fed {
 
 /// Feeds a writer.
 pub(super) struct Intake<'a> {
-    pub(super) input: &'a End,
+    pub(super) input: &'a PipeEnd,
     pub(super) tally: &'a Tally,
     /// Ends the wait for the input when it becomes readable.
     pub(super) stop: Option<BorrowedFd<'a>>,
@@ -52,46 +50,18 @@ pub(super) struct Intake<'a> {
 impl Intake<'_> {
     /// Takes in all there is.
     pub(super) fn run(&self, writer: &mut Writer) -> Fed {
-        grow_pipe(self.input.file.as_fd());
+        let inlet = Inlet::new(self.input, self.stop, None);
         let mut buffer = vec![0; READ_BYTES];
         loop {
-            let bytes = match self.read(&mut buffer) {
-                Ok(None) => return Fed::Stopped,
-                Ok(Some(0)) => return Fed::All,
-                Ok(Some(len)) => &buffer[..len],
+            let bytes = match inlet.read(&mut buffer) {
+                Ok(Got::Stopped | Got::OutputGone) => return Fed::Stopped,
+                Ok(Got::Bytes(0)) => return Fed::All,
+                Ok(Got::Bytes(len)) => &buffer[..len],
                 Err(error) => return Fed::Input(Failure::io(format!("cannot read {}", self.input.name))(error)),
             };
             self.tally.took(bytes.len() as u64);
             if let Err(failure) = self.write(writer, bytes) {
                 return Fed::Writer(failure);
-            }
-        }
-    }
-
-    /// `None`: it was stopped.
-    fn read(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        loop {
-            if !self.readable()? {
-                return Ok(None);
-            }
-            match (&self.input.file).read(buffer) {
-                // The descriptor may be shared with someone who made it non-blocking, or who was faster.
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
-                result => return result.map(Some),
-            }
-        }
-    }
-
-    /// Waits for the input; false: it was stopped.
-    fn readable(&self) -> io::Result<bool> {
-        let input = PollFd::new(&self.input.file, PollFlags::IN);
-        let mut fds: Vec<_> =
-            self.stop.map(|stop| PollFd::from_borrowed_fd(stop, PollFlags::IN)).into_iter().chain([input]).collect();
-        loop {
-            match poll(&mut fds, None) {
-                Ok(_) => return Ok(self.stop.is_none() || fds[0].revents().is_empty()),
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -106,13 +76,6 @@ impl Intake<'_> {
             writer.publish().map_err(|error| text::failure(&error, ""))?;
         }
         Ok(())
-    }
-}
-
-/// A wish: what is no pipe, and a refusal, are passed over. A pipe is never made smaller.
-fn grow_pipe(fd: BorrowedFd<'_>) {
-    if rustix::pipe::fcntl_getpipe_size(fd).is_ok_and(|bytes| bytes < PIPE_BYTES) {
-        let _ = rustix::pipe::fcntl_setpipe_size(fd, PIPE_BYTES);
     }
 }
 
@@ -182,10 +145,4 @@ pub(super) fn figures(stats: &WriterStats, tally: &Tally) -> Map<String, Value> 
         Value::Object(figures) => figures,
         _ => Map::new(),
     }
-}
-
-/// To three digits behind the point.
-#[expect(clippy::cast_precision_loss, reason = "three digits for people and their charts")]
-pub(super) fn ratio(raw_bytes: u64, stored_bytes: u64) -> f64 {
-    (raw_bytes as f64 / stored_bytes as f64 * 1000.0).round() / 1000.0
 }

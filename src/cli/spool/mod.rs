@@ -6,54 +6,24 @@
 //!   --spool  input ──> intake ──> Writer ──> DIR ──> Reader ──> handout ──> output
 //! ```
 //!
-//! Around each stands a [`session`]: messages, the answer to SIGUSR1, figures, the exit status. What they do is the
+//! Around each stands a [`session`](super::session): messages, the answer to SIGUSR1, figures, the exit status. What they do is the
 //! library's: [`spillpipe::spool`].
 
 pub(super) mod args;
+mod ending;
 mod handout;
 mod info;
 mod intake;
 mod pop;
 mod push;
-mod session;
-mod tally;
 pub(super) mod text;
 mod through;
 mod upkeep;
 pub(super) mod values;
 
-use super::args::Command;
-use super::exit::{Exit, Failure};
-use super::signals::Signals;
-use super::teller::tell_stderr;
-use super::text::plain;
-use std::io::{self, ErrorKind};
-
+pub(super) use ending::ending;
+pub(super) use info::run as info;
+pub(super) use pop::run as pop;
+pub(super) use push::run as push;
 pub(super) use through::run as through;
-
-/// Runs a command.
-pub(super) fn run(command: &Command, signals: Signals) -> Exit {
-    let brief = match command {
-        Command::Each(args) => return super::each::run(args, signals),
-        Command::Push(args) => return push::run(args, signals),
-        Command::Pop(args) => return pop::run(args, signals),
-        Command::Info(args) => info::run(args),
-        Command::Trim(args) => upkeep::trim(args),
-        Command::Reader(args) => upkeep::reader(args),
-    };
-    match brief {
-        Ok(()) => Exit::Done,
-        Err(failure) => {
-            if failure.exit != Exit::ConsumerGone {
-                tell_stderr("spillpipe", &failure.text);
-            }
-            failure.exit
-        }
-    }
-}
-
-/// That standard output took no more.
-fn cannot_print(error: &io::Error) -> Failure {
-    let exit = if error.kind() == ErrorKind::BrokenPipe { Exit::ConsumerGone } else { Exit::Failed };
-    Failure { exit, text: format!("cannot write standard output: {}", plain(error)) }
-}
+pub(super) use upkeep::{reader, trim};

@@ -1,14 +1,15 @@
 //! `spillpipe pop`: out of a spool to standard output.
 
 use super::args::PopArgs;
+use super::ending::of_handout;
 use super::handout::{Handout, Step};
-use super::session::{self, Manner, Outcome, Session};
-use super::text::{self, Verdict};
+use super::text;
 use crate::cli::clash::Stream;
 use crate::cli::deadly::Deadly;
 use crate::cli::ends;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::figures::Period;
+use crate::cli::session::{self, Manner, Outcome, Session};
 use crate::cli::signals::Signals;
 use crate::cli::text::Loudness;
 use serde_json::{Map, json};
@@ -18,7 +19,7 @@ use spillpipe::units::human;
 const HINT: &str = "; --reader gives another name, with a place of its own in the stream";
 
 /// Runs it.
-pub(super) fn run(args: &PopArgs, signals: Signals) -> Exit {
+pub(in crate::cli) fn run(args: &PopArgs, signals: Signals) -> Exit {
     let manner = Manner::plain(&args.reports, Stream::Unused, Stream::Given(None), status);
     session::run(&manner, signals, |session| pop(args, session).unwrap_or_else(Outcome::failed))
 }
@@ -49,7 +50,7 @@ fn pop(args: &PopArgs, session: &Session) -> Result<Outcome, Failure> {
         ),
         lines: String::new(),
         warnings: vec![],
-        verdict: Verdict::of_handout(ending, &args.dir),
+        ending: of_handout(ending, &args.dir),
         figures,
     })
 }

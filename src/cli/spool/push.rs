@@ -2,13 +2,14 @@
 
 use super::args::PushArgs;
 use super::intake::{self, Intake};
-use super::session::{self, Manner, Outcome, Session};
-use super::text::{self, Verdict};
+use super::text;
 use crate::cli::clash::Stream;
 use crate::cli::ends;
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::{Ending, Exit, Failure};
 use crate::cli::figures::Period;
+use crate::cli::session::{self, Manner, Outcome, Session};
 use crate::cli::signals::Signals;
+use crate::cli::text::counted;
 use serde_json::{Map, json};
 use spillpipe::format::EndState;
 use spillpipe::spool::{Error, Spool, Writer};
@@ -17,7 +18,7 @@ use spillpipe::units::human;
 const HINT: &str = "; use --wait to wait for it";
 
 /// Runs it.
-pub(super) fn run(args: &PushArgs, signals: Signals) -> Exit {
+pub(in crate::cli) fn run(args: &PushArgs, signals: Signals) -> Exit {
     let manner = Manner::plain(&args.reports, Stream::Given(args.input.as_ref()), Stream::Unused, status);
     session::run(&manner, signals, |session| push(args, session).unwrap_or_else(Outcome::failed))
 }
@@ -46,11 +47,11 @@ fn push(args: &PushArgs, session: &Session) -> Result<Outcome, Failure> {
             human(now.bytes_in),
             now.elapsed.as_secs_f64(),
             human(stats.stored_bytes),
-            text::counted(stats.chunks, "chunk")
+            counted(stats.chunks, "chunk")
         ),
         lines: String::new(),
         warnings: text::dropped(stats.dropped, when_full).into_iter().collect(),
-        verdict: failure.map_or_else(Verdict::default, Verdict::failed),
+        ending: failure.map_or_else(Ending::default, Ending::failed),
         figures,
     })
 }

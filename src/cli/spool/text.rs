@@ -1,8 +1,7 @@
 //! What a spool says, in words: one line each.
 
-use super::handout::Ending;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::text::{Loudness, plain, reason};
+use crate::cli::text::{Loudness, counted, plain, reason};
 use spillpipe::ring::WhenFull;
 use spillpipe::spool::{Batch, Damage, Error, Gap, WriterEvent};
 use spillpipe::units::human;
@@ -119,76 +118,6 @@ pub(super) fn left_behind(batches: &[Batch]) -> Option<String> {
     (!batches.is_empty()).then(text)
 }
 
-/// `1 chunk`, `2 chunks`.
-pub(in crate::cli) fn counted(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
-/// What is to be said of the end: why it failed, or what was handed out that was not all right.
-#[derive(Debug, Default)]
-pub(in crate::cli) struct Verdict {
-    pub(in crate::cli) failure: Option<Failure>,
-    flaw: Option<Failure>,
-}
-
-impl Verdict {
-    /// It failed.
-    pub(in crate::cli) fn failed(failure: Failure) -> Self {
-        Self { failure: Some(failure), flaw: None }
-    }
-
-    /// What was handed out, and how it ended: damage counts for more than a missing end.
-    pub(in crate::cli) fn of(
-        damages: u64,
-        lost_bytes: u64,
-        incomplete: bool,
-        dir: &Path,
-        failure: Option<Failure>,
-    ) -> Self {
-        Self::at(damages, lost_bytes, incomplete.then_some(""), dir, failure)
-    }
-
-    /// The same of what was handed out by [`Handout`](super::handout::Handout).
-    pub(super) fn of_handout(ending: Ending, dir: &Path) -> Self {
-        let (stats, place) = (ending.stats, ending.incomplete_at.map(|at| format!(" at byte {at},")));
-        Self::at(stats.damages, stats.lost_bytes, place.as_deref(), dir, ending.failure)
-    }
-
-    /// `incomplete`: whether, and where in words, if that is known.
-    fn at(damages: u64, lost_bytes: u64, incomplete: Option<&str>, dir: &Path, failure: Option<Failure>) -> Self {
-        let dir = dir.display();
-        let flaw = if damages > 0 {
-            let places = counted(damages, "place");
-            let more = if incomplete.is_some() { "; the stream is incomplete, too" } else { "" };
-            let text = format!(
-                "{dir} is damaged in {places}: {} of data lost, the rest was handed out{more}",
-                counted(lost_bytes, "byte")
-            );
-            Some(Failure { exit: Exit::Damaged, text })
-        } else if let Some(at) = incomplete {
-            let text = format!("the stream in {dir} is incomplete: its producer died or gave up{at} before the end");
-            Some(Failure { exit: Exit::Incomplete, text })
-        } else {
-            None
-        };
-        Self { failure, flaw }
-    }
-
-    fn reason(&self) -> Option<&Failure> {
-        self.failure.as_ref().or(self.flaw.as_ref())
-    }
-
-    /// The exit status that it comes to.
-    pub(in crate::cli) fn exit(&self) -> Exit {
-        self.reason().map_or(Exit::Done, |failure| failure.exit)
-    }
-
-    /// The line for the user.
-    pub(in crate::cli) fn text(&self) -> Option<&str> {
-        self.reason().map(|failure| failure.text.as_str())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,14 +180,5 @@ mod tests {
         );
         (found.damaged_bytes, found.lost_bytes, found.lost_chunks, found.kept) = (0, 0, 0, None);
         assert_eq!(damage(&found, Path::new("/v")), "damage in segment 3 of /v, at byte 4096: data is missing");
-    }
-
-    #[test]
-    fn damage_counts_for_more_than_a_missing_end_and_a_failure_for_more_than_both() {
-        let exit = |damages, incomplete, failure| Verdict::of(damages, 0, incomplete, Path::new("/v"), failure).exit();
-        assert_eq!(exit(0, false, None), Exit::Done);
-        assert_eq!(exit(0, true, None), Exit::Incomplete);
-        assert_eq!(exit(1, true, None), Exit::Damaged);
-        assert_eq!(exit(1, true, Some(Failure::new("x"))), Exit::Failed);
     }
 }

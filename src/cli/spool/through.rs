@@ -10,16 +10,17 @@
 //! the input does not stop the output: that goes on until nothing is left.
 
 use super::args::enough_disk;
-use super::handout::{Ending, Handout, Step};
+use super::ending::of_handout;
+use super::handout::{HandedOut, Handout, Step};
 use super::intake::{self, Intake};
-use super::session::{self, Manner, Outcome, Session};
-use super::text::{self, Verdict};
+use super::text;
 use crate::cli::args::FilterArgs;
 use crate::cli::deadly::Deadly;
 use crate::cli::digest::Digest;
-use crate::cli::ends::{self, End};
+use crate::cli::ends::{self, PipeEnd};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::figures::Period;
+use crate::cli::session::{self, Manner, Outcome, Session};
 use crate::cli::signals::Signals;
 use crate::cli::{filter, line};
 use serde_json::{Map, json};
@@ -88,7 +89,7 @@ fn through(args: &FilterArgs, dir: &Path, session: &Session) -> Result<Outcome, 
         session,
         digest.as_ref(),
         taken,
-        Ending { failure: ending.failure.or(synced.err()), ..ending },
+        HandedOut { failure: ending.failure.or(synced.err()), ..ending },
     ))
 }
 
@@ -124,7 +125,7 @@ impl Links {
         Ok(Self { output_idle, input_over, wake, cancel: Cancel::new()?, stop, stopped })
     }
 
-    fn take_in(&self, input: &End, session: &Session, mut writer: Writer) -> (WriterStats, Option<Failure>) {
+    fn take_in(&self, input: &PipeEnd, session: &Session, mut writer: Writer) -> (WriterStats, Option<Failure>) {
         let at_once = || self.output_idle.load(Ordering::Relaxed);
         let (tally, stop) = (&session.tally, Some(self.stopped.as_fd()));
         let fed = Intake { input, tally, stop, at_once: &at_once }.run(&mut writer);
@@ -167,7 +168,7 @@ fn outcome(
     session: &Session,
     digest: Option<&Digest>,
     (stats, input_failure): (WriterStats, Option<Failure>),
-    ending: Ending,
+    ending: HandedOut,
 ) -> Outcome {
     let now = session.tally.snapshot();
     let mut figures = Map::new();
@@ -178,7 +179,7 @@ fn outcome(
     let digest = digest.map(|digest| (digest.name(), digest.hex()));
     let as_json = digest.as_ref().map(|(name, hex)| json!({ "algorithm": name, "hex": hex }));
     figures.insert("digest".to_owned(), json!(as_json));
-    let ending = Ending { failure: ending.failure.or(input_failure), ..ending };
+    let ending = HandedOut { failure: ending.failure.or(input_failure), ..ending };
     Outcome {
         summary: format!(
             "{} in {:.1} s ({}/s); {} stored",
@@ -189,7 +190,7 @@ fn outcome(
         ),
         lines: digest.map(|(name, hex)| format!("{name} {hex}\n")).unwrap_or_default(),
         warnings: text::dropped(stats.dropped, args.when_full.into()).into_iter().collect(),
-        verdict: Verdict::of_handout(ending, dir),
+        ending: of_handout(ending, dir),
         figures,
     }
 }

@@ -1,17 +1,17 @@
 //! `spillpipe trim` and `spillpipe reader`: what is done to a spool by hand.
 
 use super::args::{ReaderAction, ReaderArgs, TrimArgs};
-use super::text::{self, counted};
+use super::text;
 use super::values::SeekArg;
 use crate::cli::exit::Failure;
 use crate::cli::teller::Teller;
-use crate::cli::text::Loudness;
+use crate::cli::text::{Loudness, counted};
 use spillpipe::format::StreamOffset;
 use spillpipe::spool::{Error, Seek, Spool, Trimmed};
 use spillpipe::units::human;
 
 /// Runs `trim`.
-pub(super) fn trim(args: &TrimArgs) -> Result<(), Failure> {
+pub(in crate::cli) fn trim(args: &TrimArgs) -> Result<(), Failure> {
     let (removed, cleared) = do_trim(args).map_err(|error| text::failure(&error, ""))?;
     let teller = Teller::open("spillpipe".to_owned(), args.quiet, args.verbose, None)?;
     let told = |what: Trimmed, kind| format!("removed {}, {}", counted(what.files, kind), human(what.bytes));
@@ -30,7 +30,7 @@ fn do_trim(args: &TrimArgs) -> Result<(Trimmed, Trimmed), Error> {
 }
 
 /// Runs `reader`.
-pub(super) fn reader(args: &ReaderArgs) -> Result<(), Failure> {
+pub(in crate::cli) fn reader(args: &ReaderArgs) -> Result<(), Failure> {
     match &args.action {
         ReaderAction::Add { dir, name, from } => {
             Spool::create(dir).and_then(|spool| spool.add_reader(name, (*from).into()))

@@ -1,16 +1,15 @@
-//! What surrounds the work on a spool: messages, the answer to SIGUSR1, figures, the exit status.
+//! What surrounds the work of a command: messages, the answer to SIGUSR1, figures, the exit status.
 
 use super::args::ReportArgs;
+use super::clash::{self, Files, Stream};
+use super::exit::{Ending, Exit, Failure};
+use super::figures::Period;
+use super::signals::Signals;
+use super::stats::{Target, rss_peak_bytes, seconds};
 use super::tally::Tally;
-use super::text::Verdict;
-use crate::cli::clash::{self, Files, Stream};
-use crate::cli::exit::{Exit, Failure};
-use crate::cli::figures::Period;
-use crate::cli::signals::Signals;
-use crate::cli::stats::{Target, rss_peak_bytes, seconds};
-use crate::cli::teller::{Teller, tell_stderr};
-use crate::cli::text::Loudness;
-use crate::cli::watcher::{Queue, Style, Watch, Watcher};
+use super::teller::{Teller, tell_stderr};
+use super::text::Loudness;
+use super::watcher::{Queue, Style, Watch, Watcher};
 use serde_json::{Map, Value, json};
 use spillpipe::pipe::Snapshot;
 use std::fs::Metadata;
@@ -75,7 +74,7 @@ pub(super) struct Outcome {
     /// Told in any case.
     pub(super) warnings: Vec<String>,
     /// Why it failed, or what is to be known of what was handed out.
-    pub(super) verdict: Verdict,
+    pub(super) ending: Ending,
     pub(super) figures: Map<String, Value>,
 }
 
@@ -83,7 +82,7 @@ impl Outcome {
     /// Of work that failed before it began.
     pub(super) fn failed(failure: Failure) -> Self {
         let (summary, lines) = (String::new(), String::new());
-        Self { summary, lines, warnings: vec![], verdict: Verdict::failed(failure), figures: Map::new() }
+        Self { summary, lines, warnings: vec![], ending: Ending::failed(failure), figures: Map::new() }
     }
 }
 
@@ -99,7 +98,7 @@ pub(super) fn run(manner: &Manner<'_>, signals: Signals, work: impl FnOnce(&Sess
     };
     let outcome = work(&session);
     watcher.stop();
-    let exit = outcome.verdict.exit();
+    let exit = outcome.ending.exit();
     if !exit.is_silent() {
         tell(&session.teller, &outcome);
     }
@@ -147,10 +146,10 @@ fn tell(teller: &Teller, outcome: &Outcome) {
     for warning in &outcome.warnings {
         teller.say(Loudness::Warning, warning);
     }
-    if let Some(text) = outcome.verdict.text() {
+    if let Some(text) = outcome.ending.text() {
         teller.fail(text);
     }
-    if outcome.verdict.failure.is_none() {
+    if outcome.ending.failure.is_none() {
         teller.plain(&outcome.lines);
         teller.say(Loudness::Note, &outcome.summary);
     }
@@ -166,7 +165,7 @@ fn disk_bytes(dir: &Path) -> u64 {
 fn figures(end: &Snapshot, outcome: Outcome, exit: Exit) -> Value {
     let mut all = Map::new();
     all.insert("version".to_owned(), json!(env!("CARGO_PKG_VERSION")));
-    let error = outcome.verdict.text().map(str::to_owned);
+    let error = outcome.ending.text().map(str::to_owned);
     all.extend(outcome.figures);
     all.insert("seconds".to_owned(), json!(seconds(end.elapsed)));
     all.insert("rss_peak_bytes".to_owned(), json!(rss_peak_bytes()));

@@ -3,63 +3,54 @@
 
 mod checks;
 mod samples;
+mod seeds;
 
 use proptest::prelude::*;
-use spillpipe::codec::{Codec, ZstdLevel};
+use spillpipe::archive::{Reader, Source};
+use spillpipe::codec::Codec;
 use spillpipe::format::{EndState, Family};
 use spillpipe::segment::{Chunk, write_all};
-use std::path::Path;
+use spillpipe::spool::{Next, Spool};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+fn corpus() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus")
+}
 
 #[test]
 fn the_checks_hold_for_every_corpus_file() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
-    if !corpus.exists() {
+    if !corpus().exists() {
         return; // A package from the registry carries no corpora.
     }
     for (target, check) in checks::ALL {
         let files: Vec<_> =
-            std::fs::read_dir(corpus.join(target)).unwrap().map(|entry| entry.unwrap().path()).collect();
+            std::fs::read_dir(corpus().join(target)).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert!(files.len() >= 2, "a corpus for {target}");
         for file in files {
+            eprintln!("{}", file.display());
             check(&std::fs::read(file).unwrap());
         }
     }
 }
 
 #[test]
+fn the_checks_hold_for_every_seed_as_it_is_written_today() {
+    for (target, name, bytes) in seeds::all() {
+        let check = checks::ALL.iter().find(|(name, _)| *name == target).expect("a target").1;
+        eprintln!("{target}/{name}");
+        assert!(bytes.len() < 4096, "{name}: a fuzzer takes no more");
+        check(&bytes);
+    }
+}
+
+#[test]
 #[ignore = "writes fuzz/corpus: run it when a format change makes the seeds stale"]
 fn write_the_seed_corpora() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
-    let save = |target: &str, name: &str, bytes: &[u8]| {
-        std::fs::create_dir_all(corpus.join(target)).unwrap();
-        std::fs::write(corpus.join(target).join(name), bytes).unwrap();
-    };
-    for (family, codec) in [(Family::Zstd, Codec::Zstd(ZstdLevel::FASTEST)), (Family::Lz4, Codec::Lz4)] {
-        let name = family.extension();
-        let header = samples::header(family);
-        let text = samples::text(1, 900);
-        let noise = samples::noise(1, 40);
-        let chunks = [Chunk::new(&text, codec), Chunk::new(&noise, Codec::Raw), Chunk::new(b"end", codec)];
-        let file = write_all(&header, true, &chunks, EndState::End);
-        save("segment_header", name, &header.encode());
-        save("record", name, &samples::record(family).encode(&checks::key(family)));
-        let table_len = spillpipe::format::SeekTable::encoded_len(9);
-        save("seal_and_table", name, &file[file.len() - table_len - 64..]);
-        save("segment_read", name, &file);
-        save("segment_read", &format!("{name}-empty"), &write_all(&header, false, &[], EndState::Aborted));
-
-        let (mut frame, mut encoder) = ([0; 1000], spillpipe::codec::Encoder::new(true));
-        let len = encoder.encode(codec, family, &text, &mut frame).frame_len;
-        let id = u8::from(family == Family::Zstd) + 1;
-        save("codec_decode", name, &[&[id, u8::from(family == Family::Lz4), 0x84, 3], &frame[..len]].concat());
-        let len = encoder.encode(Codec::Raw, family, &noise, &mut frame).frame_len;
-        save(
-            "codec_decode",
-            &format!("{name}-raw"),
-            &[&[0, u8::from(family == Family::Lz4), 40, 0], &frame[..len]].concat(),
-        );
-        save("frame_raw", name, &[&[40, 0], &frame[..len]].concat());
-        save("round_trip", name, &[&[u8::from(family == Family::Lz4), 1, 1], &samples::noise(9, 200)[..]].concat());
+    for (target, name, bytes) in seeds::all() {
+        std::fs::create_dir_all(corpus().join(target)).unwrap();
+        std::fs::write(corpus().join(target).join(name), bytes).unwrap();
     }
 }
 
@@ -71,12 +62,35 @@ fn the_checks_see_bytes_that_get_far() {
         let file = write_all(&header, false, &[Chunk::new(b"data", Codec::Raw)], EndState::End);
         assert!(spillpipe::segment::read_all(&file, |_, _| ()).is_ok());
         checks::segment_read(&file);
-        checks::record(&samples::record(family).encode(&checks::key(family)));
+        checks::record(&samples::record(family).encode(&checks::format::key(family)));
+    }
+    let seeds: Vec<_> = seeds::all().into_iter().filter(|(target, ..)| *target == "spool_recovery").collect();
+    assert_eq!(seeds.iter().map(|(.., bytes)| read_spool(bytes)).collect::<Vec<_>>(), [1600, 300]);
+    for (_, name, bytes) in seeds::all().into_iter().filter(|(target, ..)| *target == "archive_read") {
+        let mut data = Vec::new();
+        let read = Reader::new(Source::bytes(&*name, bytes)).expect("an archive").read_to_end(&mut data);
+        assert!(read.is_ok() && data.len() > 1000, "{name}: {} bytes, {read:?}", data.len());
+    }
+}
+
+/// How many bytes a new reader has of the spool of which this is the image.
+fn read_spool(image: &[u8]) -> usize {
+    let disk = checks::spool::recovery::disk_of(image);
+    let spool = Spool::open_in(Arc::new(disk), Path::new("dir")).expect("it opens");
+    let mut reader = spool.reader("new", checks::spool::at_once()).expect("a reader");
+    let mut bytes = 0;
+    loop {
+        match reader.next().expect("it can be read") {
+            Next::Data(data) => bytes += data.bytes.len(),
+            Next::Empty { .. } => return bytes,
+            Next::End(_) => {}
+            told => panic!("{told:?}"),
+        }
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_checks_hold_for_random_bytes(data in prop::collection::vec(any::<u8>(), 0..600)) {
@@ -86,16 +100,16 @@ proptest! {
     }
 
     #[test]
-    fn a_segment_with_random_bytes_in_it_is_read_or_refused(
-        family in prop::sample::select(&Family::ALL[..]),
-        at in 0_usize..700,
+    fn a_seed_with_random_bytes_in_it_is_read_or_refused(
+        which in any::<prop::sample::Index>(),
+        at in any::<prop::sample::Index>(),
         patch in prop::collection::vec(any::<u8>(), 0..20),
     ) {
-        let text = samples::text(3, 600);
-        let chunks = [Chunk::new(&text, Codec::Lz4), Chunk::new(&text[..9], Codec::Raw)];
-        let mut file = write_all(&samples::header(family), false, &chunks, EndState::End);
-        let at = at % (file.len() - patch.len());
-        file[at..at + patch.len()].copy_from_slice(&patch);
-        checks::segment_read(&file);
+        let seeds = seeds::all();
+        let (target, _, mut bytes) = seeds[which.index(seeds.len())].clone();
+        let at = at.index(bytes.len());
+        let end = (at + patch.len()).min(bytes.len());
+        bytes[at..end].copy_from_slice(&patch[..end - at]);
+        checks::ALL.iter().find(|(name, _)| *name == target).expect("a target").1(&bytes);
     }
 }

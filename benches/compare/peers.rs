@@ -62,6 +62,20 @@ impl Peers {
         Tool { name: format!("spillpipe push{options}; pop"), stages }
     }
 
+    /// A command on an archive, whose path comes last.
+    pub(crate) fn archive(&self, command: &str, path: &Path) -> Tool {
+        let mut words = vec![self.spillpipe.to_string_lossy().into_owned()];
+        words.extend(command.split_whitespace().map(str::to_owned));
+        words.push(path.to_string_lossy().into_owned());
+        Tool { name: format!("spillpipe {command}"), stages: vec![words] }
+    }
+
+    /// The same command, with a report of what it did.
+    pub(crate) fn with_stats(&self, mut tool: Tool) -> Tool {
+        tool.stages[0].extend(["--stats".to_owned(), self.stats.to_string_lossy().into_owned()]);
+        tool
+    }
+
     /// Into a file, which is synced, and out of it: two commands, one after the other.
     pub(crate) fn synced_file(&self) -> Tool {
         let file = self.work.join("file").to_string_lossy().into_owned();
@@ -105,7 +119,12 @@ impl Peers {
         if self.spillpipe.as_os_str() != program.as_str() {
             return (!is_there(program)).then(|| format!("no {program} here"));
         }
-        let long = stage.iter().find(|word| word.starts_with("--") && !self.help.contains(word.as_str()))?;
+        // What a subcommand takes is in a help of its own.
+        let filter = stage.get(1).is_none_or(|word| word.starts_with('-'));
+        let long = stage
+            .iter()
+            .filter(|_| filter)
+            .find(|word| word.starts_with("--") && !self.help.contains(word.as_str()))?;
         Some(format!("this spillpipe has no {long}"))
     }
 

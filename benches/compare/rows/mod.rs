@@ -1,5 +1,6 @@
 //! The rows, and what they have in common.
 
+mod archive;
 mod cache;
 mod drain;
 mod echo;
@@ -45,6 +46,7 @@ pub(crate) const ROWS: &[Row] = &[
     (&["P8"], echo::run),
     (&["P9"], memory::run),
     (&["P11"], spool::run),
+    (&["P12", "P14"], archive::run),
     (&["P13"], cache::run),
 ];
 

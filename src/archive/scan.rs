@@ -77,16 +77,7 @@ pub(super) enum Depth {
 #[derive(Debug)]
 pub(super) struct Scan {
     window: Window,
-    depth: Depth,
-    at: u64,
-    known: Known,
-    /// The segment that we are in.
-    key: Option<SegmentKey>,
-    /// Where to search for the next structure, once it has been told that the place is lost.
-    search_from: Option<u64>,
-    /// The frame in front of `at`, if nobody has looked at it: it is searched, if nothing stands at `at` and it is none.
-    unseen: Option<Unseen>,
-    fruitless_bytes: u64,
+    state: State,
 }
 
 /// A frame that was passed over.
@@ -97,30 +88,31 @@ struct Unseen {
     crc: u32,
 }
 
-/// Where a walk is.
+/// Where a walk is, and what it knows there.
 #[derive(Debug)]
-pub(super) struct Paused {
+pub(super) struct State {
     depth: Depth,
     at: u64,
     known: Known,
+    /// The segment that we are in.
     key: Option<SegmentKey>,
+    /// Where to search for the next structure, once it has been told that the place is lost.
     search_from: Option<u64>,
+    /// The frame in front of `at`, if nobody has looked at it: it is searched, if nothing stands at `at` and it is none.
     unseen: Option<Unseen>,
+    /// What may be spent in vain is for one pass.
     fruitless_bytes: u64,
+}
+
+impl State {
+    fn new(at: u64, depth: Depth) -> Self {
+        Self { depth, at, known: Known::default(), key: None, search_from: None, unseen: None, fruitless_bytes: 0 }
+    }
 }
 
 impl Scan {
     pub(super) fn new(source: Source, depth: Depth) -> Self {
-        Self {
-            window: Window::new(source, depth == Depth::Structure),
-            depth,
-            at: 0,
-            known: Known::default(),
-            key: None,
-            search_from: None,
-            unseen: None,
-            fruitless_bytes: 0,
-        }
+        Self { window: Window::new(source, depth == Depth::Structure), state: State::new(0, depth) }
     }
 
     /// Tells this of what is read.
@@ -139,42 +131,29 @@ impl Scan {
         self.window.some(at, least)
     }
 
-    /// Where it is, to go back there after a look elsewhere.
-    pub(super) fn pause(&mut self) -> Paused {
-        Paused {
-            depth: self.depth,
-            at: self.at,
-            known: std::mem::take(&mut self.known),
-            key: self.key,
-            search_from: self.search_from,
-            unseen: self.unseen,
-            fruitless_bytes: self.fruitless_bytes,
-        }
+    /// Where it is, to go back there after a look elsewhere: [`Self::go`], and then [`Self::unpause`].
+    pub(super) fn pause(&mut self) -> State {
+        let elsewhere = State::new(self.state.at, self.state.depth);
+        std::mem::replace(&mut self.state, elsewhere)
     }
 
     /// Goes back there.
-    pub(super) fn unpause(&mut self, paused: Paused) {
-        let Paused { depth, at, known, key, search_from, unseen, fruitless_bytes } = paused;
-        self.window.read_ahead(depth == Depth::Structure);
-        (self.depth, self.at, self.known, self.key) = (depth, at, known, key);
-        (self.search_from, self.unseen, self.fruitless_bytes) = (search_from, unseen, fruitless_bytes);
+    pub(super) fn unpause(&mut self, paused: State) {
+        self.window.read_ahead(paused.depth == Depth::Structure);
+        self.state = paused;
     }
 
     /// Goes on at `at`, in the segment with this key, of a source that can be read anywhere.
     pub(super) fn go(&mut self, at: u64, key: Option<SegmentKey>, depth: Depth) {
-        self.depth = depth;
-        self.window.read_ahead(depth == Depth::Structure);
-        // What may be spent in vain is for one pass.
-        (self.at, self.search_from, self.unseen, self.fruitless_bytes) = (at, None, None, 0);
-        (self.known, self.key) = (Known::default(), key);
+        self.unpause(State { key, ..State::new(at, depth) });
         if let Some(key) = key {
-            self.known.header(key);
+            self.state.known.header(key);
         }
     }
 
     /// How far it has come: at the end, the length of the source.
     pub(super) fn at(&self) -> u64 {
-        self.at
+        self.state.at
     }
 
     pub(super) fn source(&self) -> &Source {
@@ -196,8 +175,8 @@ impl Scan {
 
     /// Whether it goes on with a chunk that can be had without waiting for anybody; also false when that is not clear.
     pub(super) fn is_ready(&mut self) -> io::Result<bool> {
-        let (at, Some(key)) = (self.at, self.key) else { return Ok(false) };
-        if self.search_from.is_some() || self.unseen.is_some() {
+        let (at, Some(key)) = (self.state.at, self.state.key) else { return Ok(false) };
+        if self.state.search_from.is_some() || self.state.unseen.is_some() {
             return Ok(false);
         }
         self.window.hold(at);
@@ -214,15 +193,15 @@ impl Scan {
     /// # Errors
     /// What the system said.
     pub(super) fn next(&mut self) -> io::Result<Option<Found>> {
-        if let Some(from) = self.search_from.take() {
+        if let Some(from) = self.state.search_from.take() {
             return self.search(from);
         }
-        let at = self.at;
-        self.window.hold(self.unseen.map_or(at, |frame| frame.at));
+        let at = self.state.at;
+        self.window.hold(self.state.unseen.map_or(at, |frame| frame.at));
         if self.window.get(at, 1)?.is_empty() {
             return Ok(None);
         }
-        let unseen = self.unseen.take();
+        let unseen = self.state.unseen.take();
         match self.look(at, true)? {
             Ok(found) => Ok(Some(found)),
             Err(error) => {
@@ -231,8 +210,8 @@ impl Scan {
                     Some(frame) if self.sum(frame.at, frame.len)? != (u64::from(frame.len), frame.crc) => frame.at,
                     _ => at,
                 };
-                self.fruitless_bytes = self.fruitless_bytes.saturating_add(at - from);
-                self.search_from = Some(if from < at { from } else { at + 1 });
+                self.state.fruitless_bytes = self.state.fruitless_bytes.saturating_add(at - from);
+                self.state.search_from = Some(if from < at { from } else { at + 1 });
                 Ok(Some(self.found(from, Item::Lost(error))))
             }
         }
@@ -246,9 +225,9 @@ impl Scan {
         let have = if begins { self.window.get(at, HEADER_BYTES)? } else { have };
         if let Some(bytes) = have.first_chunk::<HEADER_BYTES>().filter(|_| begins) {
             return Ok(SegmentHeader::decode(bytes).map(|header| {
-                self.known.header(header.key());
-                self.key = Some(header.key());
-                self.at = at + HEADER_BYTES as u64;
+                self.state.known.header(header.key());
+                self.state.key = Some(header.key());
+                self.state.at = at + HEADER_BYTES as u64;
                 self.found(at, Item::Header(header))
             }));
         }
@@ -263,13 +242,13 @@ impl Scan {
                     if !self.window.reaches(at, frame_len as usize)? {
                         return Ok(Err(self.short("frame of others", at, frame_len)));
                     }
-                    self.at = at + u64::from(frame_len);
+                    self.state.at = at + u64::from(frame_len);
                     return Ok(Ok(self.found(at, Item::Skip { frame_len })));
                 }
                 Err(error) => return Ok(Err(error)),
             }
         }
-        if self.known.is_empty() && !bytes.starts_with(&OUR_FRAME) {
+        if self.state.known.is_empty() && !bytes.starts_with(&OUR_FRAME) {
             // The start says it, however little of it there is.
             let have = self.window.get(at, HEADER_BYTES)?;
             return Ok(Err(no_header(have)));
@@ -283,7 +262,7 @@ impl Scan {
 
     fn record_or_seal(&mut self, at: u64, bytes: &[u8; RECORD_BYTES]) -> io::Result<Result<Found, FormatError>> {
         let body_at = at + RECORD_BYTES as u64;
-        let (structure, whose) = match self.known.read(bytes, self.window.get(body_at, 4)?) {
+        let (structure, whose) = match self.state.known.read(bytes, self.window.get(body_at, 4)?) {
             Ok(read) => read,
             Err(error) => return Ok(Err(error)),
         };
@@ -294,19 +273,19 @@ impl Scan {
         };
         let (len, _) = structure.body();
         if !self.may_look_at(body_at, len) {
-            let (value, limit) = (self.fruitless_bytes, self.fruitless_bytes_max(at));
+            let (value, limit) = (self.state.fruitless_bytes, self.fruitless_bytes_max(at));
             return Ok(Err(FormatError::TooLong { field: "frames that are none", value, limit }));
         }
         let item = match structure {
             Structure::Chunk(record) => self.chunk(at, record, &key)?,
             Structure::Seal(seal) => self.seal(at, seal)?,
         };
-        self.known.structure(key);
+        self.state.known.structure(key);
         // A seal does not show the family.
-        if self.key.is_none_or(|current| (current.store, current.salt) != (key.store, key.salt))
+        if self.state.key.is_none_or(|current| (current.store, current.salt) != (key.store, key.salt))
             || matches!(structure, Structure::Chunk(_))
         {
-            self.key = Some(key);
+            self.state.key = Some(key);
         }
         Ok(Ok(self.found(at, item)))
     }
@@ -321,7 +300,7 @@ impl Scan {
         }
         let fits = self.sum(body_at, len)? == (u64::from(len), crc);
         if !fits {
-            self.fruitless_bytes = self.fruitless_bytes.saturating_add(u64::from(len));
+            self.state.fruitless_bytes = self.state.fruitless_bytes.saturating_add(u64::from(len));
         }
         Ok(fits)
     }
@@ -329,7 +308,7 @@ impl Scan {
     /// Whether what was spent in vain allows for a look at so many bytes.
     fn may_look_at(&self, at: u64, len: u32) -> bool {
         let past_the_end = self.window.end().is_some_and(|end| at.saturating_add(u64::from(len)) > end);
-        past_the_end || self.fruitless_bytes.saturating_add(u64::from(len)) <= self.fruitless_bytes_max(at)
+        past_the_end || self.state.fruitless_bytes.saturating_add(u64::from(len)) <= self.fruitless_bytes_max(at)
     }
 
     fn fruitless_bytes_max(&self, at: u64) -> u64 {
@@ -361,7 +340,7 @@ impl Scan {
         let end = frame_at + frame_len as u64;
         let error = if !self.window.reaches(frame_at, frame_len)? {
             Some(self.short("data frame", frame_at, record.frame_len))
-        } else if self.depth == Depth::Structure {
+        } else if self.state.depth == Depth::Structure {
             None
         } else {
             // Of a file, what follows comes along: it is looked at next. A stream may not have it for a long time.
@@ -369,21 +348,21 @@ impl Scan {
             let have = self.window.get(frame_at, frame_len + along)?;
             let checked = check_crc("frame", record.frame_crc, &have[..frame_len.min(have.len())]);
             if checked.is_err() {
-                self.fruitless_bytes = self.fruitless_bytes.saturating_add(frame_len as u64);
+                self.state.fruitless_bytes = self.state.fruitless_bytes.saturating_add(frame_len as u64);
             }
             checked.err()
         };
         let Some(error) = error else {
-            self.at = end;
+            self.state.at = end;
             let unseen = Unseen { at: frame_at, len: record.frame_len, crc: record.frame_crc };
-            self.unseen = (self.depth == Depth::Structure).then_some(unseen);
+            self.state.unseen = (self.state.depth == Depth::Structure).then_some(unseen);
             return Ok(Item::Chunk(record));
         };
         if self.stands_behind(end, &record, key)? {
-            self.at = end;
+            self.state.at = end;
         } else {
             // Bytes may be missing in it, or too many: what comes next is nearer or further.
-            self.search_from = Some(frame_at);
+            self.state.search_from = Some(frame_at);
         }
         Ok(Item::Broken(record, error))
     }
@@ -400,19 +379,19 @@ impl Scan {
         // A table that is cut short need not be summed up, but in a stream it has to be passed.
         let cut = self.window.end().is_some_and(|end| table_at + u64::from(len) > end);
         let (have, computed) = if cut { (0, 0) } else { self.sum(table_at, len)? };
-        self.at = table_at + u64::from(len);
+        self.state.at = table_at + u64::from(len);
         let table = if cut || have < u64::from(len) {
             Err(self.short("seek table", table_at, len))
         } else if computed == seal.table_crc {
             Ok(())
         } else {
-            self.fruitless_bytes = self.fruitless_bytes.saturating_add(u64::from(len));
+            self.state.fruitless_bytes = self.state.fruitless_bytes.saturating_add(u64::from(len));
             Err(FormatError::Checksum { what: "seek table", stored: seal.table_crc, computed })
         };
         if table.is_err() && (len <= FRAME_BYTES_MAX || !self.source().is_stream()) {
-            self.search_from = Some(table_at);
+            self.state.search_from = Some(table_at);
         }
-        self.at = self.window.end().map_or(self.at, |end| end.min(self.at));
+        self.state.at = self.window.end().map_or(self.state.at, |end| end.min(self.state.at));
         Ok(Item::Seal(seal, table))
     }
 
@@ -423,7 +402,7 @@ impl Scan {
     }
 
     fn found(&self, at: u64, item: Item) -> Found {
-        Found { at, item, key: self.key }
+        Found { at, item, key: self.state.key }
     }
 }
 

@@ -27,7 +27,7 @@ impl Scan {
             let Some(hit) = finder.find(&have[start..]) else {
                 let end = base + have.len() as u64;
                 if have.len() < SEARCH_BYTES {
-                    self.at = end;
+                    self.state.at = end;
                     return Ok(None);
                 }
                 cursor = end - (OUR_FRAME.len() as u64 - 1);

@@ -376,7 +376,7 @@ fn what_was_spent_in_vain_does_not_count_in_a_pass_from_elsewhere() {
     let mut scan = Scan::new(Source::bytes("m", bytes.clone()), Depth::Full);
     let whole = chunks(&walk_bytes(&bytes)).len();
     let mut passes = |spent| {
-        scan.fruitless_bytes = spent;
+        scan.state.fruitless_bytes = spent;
         scan.go(0, None, Depth::Full);
         let mut found = Vec::new();
         while let Some(next) = scan.next().expect("memory") {
@@ -385,9 +385,9 @@ fn what_was_spent_in_vain_does_not_count_in_a_pass_from_elsewhere() {
         chunks(&found).len()
     };
     assert_eq!([0, u64::MAX].map(&mut passes), [whole, whole]);
-    scan.fruitless_bytes = 5;
+    scan.state.fruitless_bytes = 5;
     let paused = scan.pause();
     scan.go(0, None, Depth::Structure);
     scan.unpause(paused);
-    assert_eq!(scan.fruitless_bytes, 5, "the pass that is gone on with is the same one");
+    assert_eq!(scan.state.fruitless_bytes, 5, "the pass that is gone on with is the same one");
 }

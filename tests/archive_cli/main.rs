@@ -15,6 +15,8 @@ mod whole;
 mod inherited;
 #[path = "../mounted/mod.rs"]
 mod mounted;
+#[path = "../outcome/mod.rs"]
+mod outcome;
 #[path = "../patience/mod.rs"]
 mod patience;
 #[allow(unreachable_pub, reason = "written for test files that are crates of their own")]
@@ -22,10 +24,10 @@ mod patience;
 mod samples;
 
 use assert_cmd::Command;
+use outcome::{fails, silent};
 use patience::PATIENCE;
 use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use tempfile::TempDir;
@@ -82,25 +84,6 @@ impl Home {
         command.args(["-c", script]).arg(assert_cmd::cargo::cargo_bin!("spillpipe")).current_dir(self.path());
         command.timeout(PATIENCE).output().unwrap()
     }
-}
-
-/// Asserts that it succeeded in silence, and returns what it wrote.
-#[track_caller]
-fn silent(output: Output) -> Vec<u8> {
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-    assert_eq!((output.status.code(), output.status.signal()), (Some(0), None));
-    output.stdout
-}
-
-/// Asserts that it ended with `status` and said one line that contains `words`; returns what it wrote.
-#[track_caller]
-fn fails(output: Output, status: i32, words: &str) -> Vec<u8> {
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(status), "{said}");
-    assert_eq!(said.lines().count(), 1, "{said}");
-    assert!(said.starts_with("spillpipe: ") && said.contains(words), "{said}");
-    assert!(!said.contains("os error"), "{said}");
-    output.stdout
 }
 
 /// A terminal: its other end, and the one that a command gets.

@@ -16,16 +16,18 @@ mod usage;
 
 #[path = "../inherited/mod.rs"]
 mod inherited;
+#[path = "../outcome/mod.rs"]
+mod outcome;
 #[path = "../patience/mod.rs"]
 mod patience;
 #[path = "../samples/mod.rs"]
 mod samples;
 
 use assert_cmd::Command;
+use outcome::{fails, silent};
 use patience::{PATIENCE, eventually};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, ExitStatus, Output, Stdio};
 use tempfile::TempDir;
@@ -167,25 +169,6 @@ impl Drop for Running {
         self.0.kill().ok();
         self.0.wait().ok();
     }
-}
-
-/// Asserts that it succeeded in silence, and returns what it wrote.
-#[track_caller]
-fn silent(output: Output) -> Vec<u8> {
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-    assert_eq!((output.status.code(), output.status.signal()), (Some(0), None));
-    output.stdout
-}
-
-/// Asserts that it ended with `status` and said one line that contains `words`; returns what it wrote.
-#[track_caller]
-fn fails(output: Output, status: i32, words: &str) -> Vec<u8> {
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(status), "{said}");
-    assert_eq!(said.lines().count(), 1, "{said}");
-    assert!(said.starts_with("spillpipe: ") && said.contains(words), "{said}");
-    assert!(!said.contains("os error"), "{said}");
-    output.stdout
 }
 
 /// The next line.

@@ -47,12 +47,14 @@ pub(super) fn line(report: &FileReport, quick: bool) -> String {
         None if report.summary.segments > 0 => ", goes on in the next file".to_owned(),
         None => String::new(),
     };
-    let text = match report.verdict() {
-        _ if report.error.is_some() => error(report.error.as_ref().expect("it is some")),
-        Verdict::Sound if quick => format!("ok as far as a quick look tells, {size}{end}"),
-        Verdict::Sound => format!("ok, {size}{end}"),
-        Verdict::Incomplete => format!("{}, {size}", report.end.map_or("incomplete".to_owned(), |end| end.to_string())),
-        _ => {
+    let text = match (&report.error, report.verdict()) {
+        (Some(failed), _) => error(failed),
+        (None, Verdict::Sound) if quick => format!("ok as far as a quick look tells, {size}{end}"),
+        (None, Verdict::Sound) => format!("ok, {size}{end}"),
+        (None, Verdict::Incomplete) => {
+            format!("{}, {size}", report.end.map_or("incomplete".to_owned(), |end| end.to_string()))
+        }
+        (None, _) => {
             // "complete" beside damage would be misread.
             let end = if report.end.is_some_and(End::is_complete) { ", its end mark is there" } else { &end };
             format!("damaged, {}, {size}{end}", counted(problems(report), "problem"))

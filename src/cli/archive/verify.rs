@@ -12,7 +12,7 @@ use crate::cli::signals::Signals;
 use crate::cli::text::{cannot_print, counted, one_line};
 use crate::cli::watcher::Style;
 use serde_json::{Map, Value, json};
-use spillpipe::archive::{Error, FileReport, Input, Observer, Verdict, Verifier, VerifyOptions, WriterOptions};
+use spillpipe::archive::{CopyOptions, Error, FileReport, Input, Observer, Verdict, Verifier, VerifyOptions};
 use spillpipe::units::human;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
@@ -69,7 +69,7 @@ fn verify(args: &VerifyArgs, session: &Session) -> Result<Outcome, Failure> {
         let _ = session.size_bytes.set(bytes); // Nobody else sets it.
     }
     let mut options = VerifyOptions::default();
-    options.threads = args.threads.unwrap_or(WriterOptions::default().threads);
+    options.threads = args.threads.unwrap_or(CopyOptions::default().threads);
     (options.quick, options.data) = (args.quick, args.digest.is_some());
     let mut verifier = Verifier::new(&options).map_err(Failure::io("cannot start a thread"))?;
 

@@ -64,12 +64,16 @@ impl Encoders {
 
     /// Whether another chunk may be submitted without one being taken before.
     pub(super) fn has_room(&self) -> bool {
-        self.pool.under_way() + usize::from(self.back.is_some()) < self.pool.slots()
+        self.under_way() < self.pool.slots()
     }
 
     /// Whether nothing is under way.
     pub(super) fn is_empty(&self) -> bool {
-        self.back.is_none() && self.pool.under_way() == 0
+        self.under_way() == 0
+    }
+
+    fn under_way(&self) -> usize {
+        self.pool.under_way() + usize::from(self.back.is_some())
     }
 
     /// An empty buffer for a chunk.
@@ -82,7 +86,7 @@ impl Encoders {
     /// Submits the next chunk, which is not empty.
     pub(super) fn submit(&mut self, raw: Vec<u8>, record_end: bool, disk_room: f32) {
         let queue_slots = self.pool.slots();
-        let queue_room = queue_slots.saturating_sub(self.pool.under_way());
+        let queue_room = queue_slots.saturating_sub(self.under_way());
         let plan = self.policy.choose(Load { queue_room, queue_slots, spill_queue: 0.0, disk_room });
         let frame = self.spare_frames.pop().unwrap_or_default();
         self.pool.submit(Job { raw, frame, plan, record_end });

@@ -146,21 +146,11 @@ impl Walk {
 
     fn end(&mut self, scan: &mut Scan) -> io::Result<Position> {
         let last = self.marks.last().copied();
-        let mut end = Position::default();
-        let (place, _) = self.walk(last, scan, |_, _| false)?;
-        scan.go(place.at, place.segment.map(|(key, _)| key), Depth::Structure);
-        let mut way = Way::from(&place);
-        while let Some(found) = scan.next()? {
-            if let Some(record) = way.take(&found) {
-                way.track.chunk(&record);
-            }
-            end = way.track.position();
-        }
-        Ok(end)
+        Ok(self.walk(last, scan, |_, _| false)?.1)
     }
 
     /// From a mark on until `reached` says so of a chunk, by its ends; then that one, or the one before it, if what is
-    /// between the two is not at hand. At the end, the last chunk. And where what was reached begins.
+    /// between the two is not at hand. At the end, the last chunk. And where what was reached begins, or else where all ends.
     fn walk(
         &mut self,
         from: Option<Place>,
